@@ -1,0 +1,49 @@
+# `make demo` shows the main job, `make test` proves it. Each target sets up what it needs; running one again is quick.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+
+.PHONY: help setup demo test lint bench lock clean
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+setup: $(READY) ## the virtual environment in .venv, from pinned and hashed packages
+
+$(READY): .locks/dev.txt pyproject.toml syncd/__init__.py .ci/venv
+	@.ci/venv "$(PYTHON)" "$(VENV)"
+	@touch $(READY)
+
+demo: $(READY) ## the whole way on this machine, no account needed
+	@$(BIN)/syncd demo
+
+test: lint ## the standards gate and every test
+	$(BIN)/pytest -n 2 --dist loadgroup --cov --cov-report= -q
+	$(BIN)/coverage report --include='syncd/sarbacane.py,syncd/rules.py,syncd/plan.py,syncd/engine.py' --fail-under=100 --show-missing
+	$(BIN)/coverage report --format=total | sed 's/^/coverage of the whole, with branches (%): /'
+
+lint: $(READY) ## ruff, mypy, import contracts, declared dependencies
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/deptry .
+
+bench: $(READY) ## measurements; compare within one run only
+	$(BIN)/python -m tests.bench
+
+lock: $(READY) ## resolve the dependencies anew (pinned, hashed, no addresses)
+	$(BIN)/pip install -q uv
+	$(BIN)/uv pip compile -q --upgrade --generate-hashes --no-header --no-emit-index-url --no-annotate --universal \
+	  --python-version 3.11 pyproject.toml -o .locks/run.txt
+	$(BIN)/uv pip compile -q --upgrade --generate-hashes --no-header --no-emit-index-url --no-annotate --universal \
+	  --python-version 3.11 pyproject.toml --group dev -o .locks/dev.txt
+
+clean: ## what make made
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage* dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
