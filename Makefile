@@ -8,7 +8,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: help setup demo test lint bench lock clean
+.PHONY: help setup demo test lint bench crash lock clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -23,8 +23,9 @@ demo: $(READY) ## the whole way on this machine, no account needed
 	@$(BIN)/syncd demo
 
 test: lint ## the standards gate and every test
+	@.ci/need curl
 	$(BIN)/pytest -n 2 --dist loadgroup --cov --cov-report= -q
-	$(BIN)/coverage report --include='syncd/sarbacane.py,syncd/rules.py,syncd/plan.py,syncd/engine.py' --fail-under=100 --show-missing
+	$(BIN)/coverage report --include='syncd/sarbacane.py,syncd/rules.py,syncd/plan.py,syncd/engine/*' --fail-under=100 --show-missing
 	$(BIN)/coverage report --format=total | sed 's/^/coverage of the whole, with branches (%): /'
 
 lint: $(READY) ## ruff, mypy, import contracts, declared dependencies
@@ -36,6 +37,9 @@ lint: $(READY) ## ruff, mypy, import contracts, declared dependencies
 
 bench: $(READY) ## measurements; compare within one run only
 	$(BIN)/python -m tests.bench
+
+crash: $(READY) ## kill the receiver a hundred times under load and compare the books
+	$(BIN)/python -m tests.crash --kills 100
 
 lock: $(READY) ## resolve the dependencies anew (pinned, hashed, no addresses)
 	$(BIN)/pip install -q uv
