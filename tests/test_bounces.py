@@ -1,0 +1,119 @@
+"""Bounce reasons: one text of every shape that servers publish, what beats what, and the shared sample's score."""
+
+from __future__ import annotations
+
+import csv
+import os
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from syncd.bounces import Reason, classify
+
+# No SYNCD_ name: syncd itself refuses those it does not know, and the system tests start it.
+SHARED = Path(os.environ.get("SHARED_DATA") or Path(__file__).parents[2] / "shared")
+SAMPLE = SHARED / "data" / "smtp_diagnostics_sample.tsv"
+TEXTS = Path(__file__).with_name("bounce_texts.tsv")  # shapes that servers publish, hosts made up; from no corpus
+INVALID = {Reason.ADDRESS_UNKNOWN, Reason.DOMAIN_UNKNOWN, Reason.MAILBOX_DISABLED}
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as lines:
+        return list(csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE))
+
+
+@pytest.mark.parametrize("row", [pytest.param(row, id=f"{row['server']}: {row['text'][:40]}") for row in rows(TEXTS)])
+def test_a_servers_words_have_a_reason_however_they_are_spaced(row: dict[str, str]) -> None:
+    shouted = f"  {row['text'].upper()} ".replace(" ", " \r\n\t ")
+    assert [row["reason"]] * 2 == [classify(row["text"]), classify(shouted)]
+
+
+def test_every_reason_has_texts() -> None:
+    assert set(Reason) == {row["reason"] for row in rows(TEXTS)}
+
+
+@pytest.mark.parametrize(
+    ("story", "text", "category", "return_code", "reason"),
+    [
+        ("the text beats the code", "550 5.1.1 your IP is blocked", "", "", Reason.BLOCKED),
+        ("the text beats the category", "552 mailbox full", "BAD_MAILBOX", "550", Reason.MAILBOX_FULL),
+        ("the code beats the category", "550 5.2.2", "BAD_MAILBOX", "550", Reason.MAILBOX_FULL),
+        ("the category where the text says nothing", "", "BAD_MAILBOX", "550", Reason.ADDRESS_UNKNOWN),
+        ("PowerMTA's own spelling", "", "quota-issues", "", Reason.MAILBOX_FULL),
+        ("the category beats the reply code", "", "SPAM_RELATED", "552", Reason.CONTENT),
+        ("the reply code last", "", "", "552", Reason.MAILBOX_FULL),
+        ("550 alone says nothing", "", "", "550", Reason.OTHER),
+        ("no reply code", "", "DEFAULT_SOFTBOUNCE", "-1", Reason.OTHER),
+        ("a category nobody has seen", "", "SOMETHING_NEW", "", Reason.OTHER),
+        ("Sarbacane's sample", "Read timed out", "DEFAULT_SOFTBOUNCE", "-1", Reason.NETWORK),
+        (
+            "Sarbacane's sample",
+            "There are no DNS entries for the hostname tgipimail.com. I cannot determine where to send this message.",
+            "RELAYING_ISSUES",
+            "-1",
+            Reason.DOMAIN_UNKNOWN,
+        ),
+        ("the reply code may stand apart", "Mailbox unavailable", "", "550", Reason.ADDRESS_UNKNOWN),
+        ("and then says that it will pass", "Mailbox unavailable", "", "450", Reason.NETWORK),
+        ("words in an address don't count", "550 5.2.1 <user.unknown@spam.example>", "", "", Reason.MAILBOX_DISABLED),
+        (
+            "words in a link don't count",
+            "550 5.2.2 https://a.example/blocked#no-user",
+            "",
+            "",
+            Reason.MAILBOX_FULL,
+        ),
+        (
+            "who quotes is not heard before who is quoted",
+            "** Address not found ** The response from the remote server was: 550 5.7.1 message is spam",
+            "",
+            "",
+            Reason.CONTENT,
+        ),
+        (
+            "refused before a recipient was named",
+            "host mx.acme.example[203.0.113.9] said: 550 5.1.1 unknown user (in reply to MAIL FROM command)",
+            "",
+            "",
+            Reason.BLOCKED,
+        ),
+    ],
+)
+def test_what_beats_what(story: str, text: str, category: str, return_code: str, reason: Reason) -> None:
+    assert reason is classify(text, category, return_code), story
+
+
+@pytest.mark.parametrize(
+    "unit",
+    ["a", " ", "user ", "user user address ", "550 ", "5.1.1 ", "5.", "@", "a@", "a@b.", "<", "http", "http://a ", ".",
+     "host [", "the response ", "the response was: ", "message size ", "not not ", "unknown or ", "your ip ", "é"],
+)  # fmt: skip
+def test_no_text_takes_long(unit: str) -> None:
+    started = time.process_time()
+    classify(unit * (1_000_000 // len(unit)))
+    assert time.process_time() - started < 1
+
+
+@pytest.mark.skipif(not SAMPLE.exists(), reason="the shared sample is not here; SHARED_DATA names its directory")
+def test_the_shared_sample_is_judged_well(capsys: pytest.CaptureFixture[str]) -> None:
+    sample = rows(SAMPLE)
+    matrix = Counter(
+        (row["coarse_class_proposed"], classify(row["diagnostic"], return_code=row["reply_code"])) for row in sample
+    )
+    with capsys.disabled():
+        print_matrix(matrix)
+    invalid = {reason: n for (known, reason), n in matrix.items() if known == "address_invalid"}
+    assert sum(n for reason, n in invalid.items() if reason in INVALID) >= 0.9 * sum(invalid.values())
+    assert sum(n for (_, reason), n in matrix.items() if reason is Reason.OTHER) <= 0.1 * len(sample)
+    for known in ("blocked", "content", "policy", "mailbox_full"):
+        assert matrix[known, Reason.ADDRESS_UNKNOWN] == 0
+
+
+def print_matrix(matrix: Counter[tuple[str, Reason]]) -> None:
+    """Rows: what the corpus calls a text; columns: the reason found."""
+    reasons = [reason for reason in Reason if any(found is reason for _, found in matrix)]
+    print("\n" + " " * 20 + " ".join(f"{reason[:12]:>12}" for reason in reasons))
+    for known in sorted({known for known, _ in matrix}):
+        print(f"{known:20}" + " ".join(f"{matrix[known, reason] or '.':>12}" for reason in reasons))
