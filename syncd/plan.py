@@ -1,0 +1,274 @@
+"""Standing, record and ledger → what to write. Pure: whoever calls says what time it is.
+
+Level-triggered: the plan is the difference between what the history says and what the record says now, so planning
+twice plans nothing the second time. What a record carries is either ours (as the ledger remembers it), or somebody
+else's and then left alone, and remembered, so that its removal by a person is noticed too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from hashlib import blake2b
+from typing import TYPE_CHECKING
+
+from syncd.activities import content, content_digest
+from syncd.model import ActivityState, Aspect, Change, Decision, Plan, Remembered, State, Verdict, What
+from syncd.rules import BOUNCES, bounce_reason, engagements, standing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from syncd.model import Case, Engagement, Event, Justification, Ledger, Pending, Record, Rules, Standing, Value
+
+MARK_ROLES = ("bounce_date", "bounce_reason")
+OPT_OUT_ROLE = "opted_out"
+BY_SALESFORCE = "salesforce"
+LIFT_REASONS = {
+    "address_changed": "the record has another address now",
+    "no_longer_invalid": "the history does not call the address invalid any more",
+}
+
+
+def plan(case: Case, record: Record, rules: Rules, now: int) -> Plan:
+    """The changes that make this record agree with the case's history, and what is seen on it of earlier ones."""
+    settled, ledger = settle(case.ledger, record)
+    decisions = tuple(removals(ledger, record, now))
+    said = standing(case.events, record.addresses, (*case.decisions, *decisions), rules)
+    changes = (
+        *_opt_out(said, record, ledger, decisions),
+        *_mark(said, record, ledger, decisions, rules),
+        *_activities(said, record, ledger, rules),
+    )
+    return Plan(settled, decisions, changes)
+
+
+def wants_record(case: Case, rules: Rules) -> bool:
+    """Whether the record has to be read at all: not when the history asks for nothing and nothing of ours is on it."""
+    if case.ledger.mark or case.ledger.opt_out or case.ledger.pending:
+        return True
+    everywhere = tuple(dict.fromkeys(recipient.address for recipient in case.recipients))
+    said = standing(case.events, everywhere, case.decisions, rules)
+    return bool(said.invalid or said.opted_out) or activity_is_due(case, rules)
+
+
+def activity_is_due(case: Case, rules: Rules) -> bool:
+    """Whether an activity is to be written, now or with the next ones."""
+    return any(_stale(engagement, case.ledger, rules) for engagement in engagements(case.events, rules))
+
+
+# --- changes of unknown fate ---------------------------------------------------------------------------------
+
+
+def settle(ledger: Ledger, record: Record) -> tuple[tuple[tuple[int, State], ...], Ledger]:
+    """What became of changes that a crash or a time-out left open: the record says what they wanted, or they are void.
+
+    A void one is planned again if it still follows. Tasks of unknown fate are not settled here: they are looked up.
+    """
+    settled: list[tuple[int, State]] = []
+    for change in ledger.pending:
+        if change.what is What.ACTIVITY:
+            known = ledger.activities.get(change.activity)
+            if known is None or known.state is not ActivityState.UNCERTAIN:
+                settled.append((change.id, State.SUPERSEDED))
+        elif _same(change.after, record.values):
+            settled.append((change.id, State.DONE))
+            ledger = _remembering(ledger, change)
+        else:
+            settled.append((change.id, State.SUPERSEDED))
+    return tuple(settled), ledger
+
+
+def _remembering(ledger: Ledger, change: Pending) -> Ledger:
+    written = Remembered(True, change.after, change.through, change.address)
+    if change.what is What.OPT_OUT:
+        return replace(ledger, opt_out=written)
+    return replace(ledger, mark=None if change.what is What.LIFT else written)
+
+
+# --- what a person, or another tool, took away --------------------------------------------------------------
+
+
+def removals(ledger: Ledger, record: Record, now: int) -> Iterator[Decision]:
+    """What was on the record when syncd last looked, and is there no more. Spent: all evidence up to this moment."""
+    mark, opt_out = ledger.mark, ledger.opt_out
+    roles = _writable(record, MARK_ROLES)
+    # Salesforce itself clears a bounce when the address changes (help 000393429): nobody's word on the old address.
+    if mark and roles and _is_blank(record, roles) and not _moved(mark, record):
+        yield _removal(Aspect.INVALID, mark, now)
+    if opt_out and OPT_OUT_ROLE in record.shape.writable and not record.values.get(OPT_OUT_ROLE):
+        yield _removal(Aspect.OPTED_OUT, opt_out, now)
+
+
+def _removal(aspect: Aspect, remembered: Remembered, now: int) -> Decision:
+    whose = "written by syncd" if remembered.ours else "found in Salesforce"
+    return Decision(aspect, Verdict.CLEARED, now, max(now, remembered.through), BY_SALESFORCE, f"it had been {whose}")
+
+
+# --- invalid addresses --------------------------------------------------------------------------------------
+
+
+def _mark(
+    said: Standing, record: Record, ledger: Ledger, decisions: Sequence[Decision], rules: Rules
+) -> Iterator[Change]:
+    remembered = None if _decided(decisions, Aspect.INVALID) else ledger.mark
+    roles = _writable(record, MARK_ROLES)
+    current = {role: record.values.get(role) for role in roles}
+    blank = _is_blank(record, roles)
+    ours = remembered is not None and remembered.ours and not blank and _same(current, remembered.values)
+    if remembered and roles and blank and _moved(remembered, record):
+        yield _lift(remembered, record, current, "address_changed", State.FOUND)
+        remembered = None
+    for elsewhere in said.elsewhere:
+        yield from _refused(elsewhere, record, ledger, "address_changed", "the record's address is another one now")
+    if said.invalid:
+        if not roles:
+            yield from _refused(said.invalid, record, ledger, "not_writable", "no bounce field can be written")
+            return
+        wanted = _mark_values(said.invalid, record, roles)
+        if (blank or ours) and not _same(current, wanted):
+            yield _marking(said.invalid, record, current, wanted)
+        elif not blank and not ours and not (remembered and _same(current, remembered.values)):
+            yield _marking(said.invalid, record, current, current, State.FOUND)
+    elif ours and remembered and (rules.lift_on_success or _moved(remembered, record)):
+        rule = "address_changed" if _moved(remembered, record) else "no_longer_invalid"
+        yield _lift(remembered, record, current, rule)
+
+
+def _marking(
+    why: Justification,
+    record: Record,
+    current: Mapping[str, Value],
+    wanted: Mapping[str, Value],
+    state: State = State.INTENDED,
+) -> Change:
+    evidence = _evidence(why.rule, why.reason, why.event, why.counted)
+    return Change(What.MARK, record.object, record.id, current, wanted, evidence, why.event.at, state)
+
+
+def _lift(
+    mark: Remembered, record: Record, current: Mapping[str, Value], rule: str, state: State = State.INTENDED
+) -> Change:
+    why = {"rule": rule, "address": mark.address, "text": LIFT_REASONS[rule]}
+    return Change(What.LIFT, record.object, record.id, current, dict.fromkeys(current), why, mark.through, state)
+
+
+def _refused(why: Justification, record: Record, ledger: Ledger, code: str, words: str) -> Iterator[Change]:
+    """A mark that is not written, told once."""
+    if (What.MARK.value, code, why.event.key.hex()) not in ledger.refused:
+        evidence = _evidence(why.rule, why.reason, why.event, why.counted)
+        wanted = _mark_values(why, record, MARK_ROLES)
+        yield Change(
+            What.MARK,
+            record.object,
+            record.id,
+            {},
+            wanted,
+            evidence,
+            why.event.at,
+            State.REFUSED,
+            code=code,
+            words=words,
+        )
+
+
+def _mark_values(why: Justification, record: Record, roles: Sequence[str]) -> dict[str, Value]:
+    """As Salesforce keeps them: whole seconds, trimmed, cut to the field's length."""
+    values: dict[str, Value] = {
+        "bounce_date": why.event.at // 1000 * 1000,
+        "bounce_reason": _fitting(why.reason, record.shape.lengths.get("bounce_reason", 255)),
+    }
+    return {role: values[role] for role in roles}
+
+
+def _moved(remembered: Remembered, record: Record) -> bool:
+    return remembered.address not in record.addresses
+
+
+def _writable(record: Record, roles: Sequence[str]) -> tuple[str, ...]:
+    return tuple(role for role in roles if role in record.shape.writable)
+
+
+def _is_blank(record: Record, roles: Sequence[str]) -> bool:
+    return not any(record.values.get(role) for role in roles)
+
+
+def _same(current: Mapping[str, Value], other: Mapping[str, Value]) -> bool:
+    return all(other.get(role) == value for role, value in current.items())
+
+
+def _fitting(text: str, length: int) -> str:
+    return text.strip()[:length].strip()
+
+
+def _decided(decisions: Sequence[Decision], aspect: Aspect) -> bool:
+    return any(decision.aspect is aspect for decision in decisions)
+
+
+def _evidence(rule: str, text: str, event: Event, counted: Sequence[Event]) -> dict[str, object]:
+    evidence: dict[str, object] = {
+        "rule": rule,
+        "text": text,
+        "address": event.address,
+        "event": event.key.hex(),
+        "counted": [counts.key.hex() for counts in counted],
+    }
+    return evidence | {"reason": bounce_reason(event).value} if event.kind in BOUNCES else evidence
+
+
+# --- opt-outs -----------------------------------------------------------------------------------------------
+
+
+def _opt_out(said: Standing, record: Record, ledger: Ledger, decisions: Sequence[Decision]) -> Iterator[Change]:
+    """One-way: nothing here ever clears it."""
+    event = said.opted_out
+    if event is None:
+        return
+    why = _evidence(event.kind.value, f"{event.kind.value} reported", event, (event,))
+    there, after = {OPT_OUT_ROLE: record.values.get(OPT_OUT_ROLE)}, {OPT_OUT_ROLE: True}
+    if OPT_OUT_ROLE not in record.shape.writable:
+        if (What.OPT_OUT.value, "not_writable", event.key.hex()) not in ledger.refused:
+            yield Change(
+                What.OPT_OUT, record.object, record.id, {}, after, why, event.at, State.REJECTED,
+                code="not_writable", words="the opt-out field can't be written",
+            )  # fmt: skip
+    elif not there[OPT_OUT_ROLE]:
+        yield Change(What.OPT_OUT, record.object, record.id, there, after, why, event.at)
+    elif ledger.opt_out is None or _decided(decisions, Aspect.OPTED_OUT):
+        yield Change(What.OPT_OUT, record.object, record.id, there, after, why, event.at, State.FOUND)
+
+
+# --- activities ---------------------------------------------------------------------------------------------
+
+
+def _activities(said: Standing, record: Record, ledger: Ledger, rules: Rules) -> Iterator[Change]:
+    for engagement in said.engagements:
+        if not _stale(engagement, ledger, rules):
+            continue
+        known = ledger.activities.get(engagement.key)
+        object_, who = record.who
+        token = known.token if known else activity_token(who, engagement.key)
+        before: dict[str, Value] = {"task_id": known.task_id} if known else {}
+        why = {
+            "rule": rules.activities,
+            "send": engagement.key,
+            "events": [event.key.hex() for event in engagement.events],
+        }
+        yield Change(
+            What.ACTIVITY, object_, who, before, content(engagement, token, rules), why,
+            max(event.at for event in engagement.events), activity=engagement.key,
+        )  # fmt: skip
+
+
+def activity_token(sf_id: str, key: str) -> str:
+    """What makes a Task findable by its text. Derived, not drawn: a restored store still knows the Tasks made since."""
+    return blake2b(f"{sf_id} {key}".encode(), digest_size=8).hexdigest()
+
+
+def _stale(engagement: Engagement, ledger: Ledger, rules: Rules) -> bool:
+    """Whether the Task is missing or out of date. One of unknown fate is settled first; a deleted one stays away."""
+    known = ledger.activities.get(engagement.key)
+    if known is None:
+        return True
+    return known.state is ActivityState.KNOWN and known.digest != content_digest(
+        content(engagement, known.token, rules)
+    )
