@@ -1,0 +1,31 @@
+"""The only place that knows SQL: ports for whoever receives, for a run, for what it writes, and for people."""
+
+from __future__ import annotations
+
+from syncd.store.chain import Chain
+from syncd.store.choice import Choice, Chosen
+from syncd.store.desk import Desk
+from syncd.store.inbox import Inbox, Unread
+from syncd.store.journal import Intent, Journal, Outcome
+from syncd.store.lists import Filter, Lists
+from syncd.store.preview import Preview
+from syncd.store.sqlite import migrate, open_store
+from syncd.store.work import Work
+
+__all__ = [
+    "Chain",
+    "Choice",
+    "Chosen",
+    "Desk",
+    "Filter",
+    "Inbox",
+    "Intent",
+    "Journal",
+    "Lists",
+    "Outcome",
+    "Preview",
+    "Unread",
+    "Work",
+    "migrate",
+    "open_store",
+]

@@ -1,0 +1,109 @@
+"""The port of whoever receives: durable appends, many deliveries a transaction."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import TYPE_CHECKING
+
+from syncd.errors import StoreError
+from syncd.store.sqlite import many, rows, transaction
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlite_utils import Database
+
+    from syncd.model import Event
+
+
+_REFUSED = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.InterfaceError, ValueError, OverflowError)
+"""A broken CHECK, a text too long or with half a surrogate pair, an integer beyond 64 bits."""
+
+
+class Unstorable(StoreError):  # noqa: N818
+    """The rows themselves are refused, today and tomorrow: trying again mends nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """A delivery, or one item of it, that is no event: kept whole."""
+
+    received_at: int
+    source: str
+    reason: str
+    body: bytes
+
+
+class Inbox:
+    """Appends events and quarantined deliveries; knows nothing of what becomes of them."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    def append(self, events: Sequence[Event], unread: Sequence[Unread] = ()) -> int:
+        """One durable transaction for all of them; what is stored already stays as it is. How many events were new.
+
+        Raises Unstorable if it is a row's fault, StoreError if it is the store's.
+        """
+        try:
+            with transaction(self._db):
+                new = _insert(self._db, events)
+                many(
+                    self._db,
+                    "INSERT INTO quarantine (digest, received_at, source, reason, body) VALUES (?, ?, ?, ?, ?)"
+                    " ON CONFLICT (digest) DO NOTHING",
+                    [(_digest(u.body), u.received_at, u.source, u.reason, u.body) for u in unread],
+                )
+            return new
+        except (StoreError, *_REFUSED) as error:
+            cause = error.__cause__ if isinstance(error, StoreError) else error
+            if isinstance(cause, _REFUSED):
+                raise Unstorable(f"the store refuses a row: {type(cause).__name__}") from error
+            raise
+
+    def known(self, events: Sequence[Event]) -> int:
+        """How many of these are stored already."""
+        keys = [event.key for event in events]
+        marks = ", ".join("?" * len(keys))
+        return int(rows(self._db, f"SELECT count(*) FROM events WHERE key IN ({marks})", keys)[0][0])
+
+    def is_writable(self) -> None:
+        """Proves that the store takes a write now. Raises StoreError."""
+        with transaction(self._db):
+            self._db.execute("INSERT OR REPLACE INTO meta (name, value) VALUES ('written', 'yes')")
+
+    def close(self) -> None:
+        self._db.close()
+
+
+def _digest(body: bytes) -> bytes:
+    return blake2b(body, digest_size=16).digest()
+
+
+_ROW = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_STATEMENTS = {
+    # not OR IGNORE: that would also swallow a row that breaks a CHECK
+    size: "INSERT INTO events (key, at, received_at, word, kind, address, whid, campaign, send, raw) VALUES "
+    + ", ".join([_ROW] * size)
+    + " ON CONFLICT (key) DO NOTHING"
+    for size in (64, 32, 16, 8, 4, 2, 1)
+}
+
+
+def _insert(db: Database, events: Sequence[Event]) -> int:
+    """How many were new. Many rows a statement: Python's lock changes hands once a statement, not once a row.
+
+    Beside a thread that keeps the lock busy that halves the receiver's p99 at 64 connections (112 to 49 ms).
+    """
+    start = new = 0
+    for size, statement in _STATEMENTS.items():
+        while len(events) - start >= size:
+            values: list[str | int | bytes] = []
+            for e in events[start : start + size]:
+                values += (e.key, e.at, e.received_at, e.word, e.kind.value)
+                values += (e.address, e.whid, e.campaign, e.send, e.raw)
+            new += db.execute(statement, values).rowcount
+            start += size
+    return new

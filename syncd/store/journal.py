@@ -1,0 +1,210 @@
+"""The port of what is written to Salesforce: intents before the calls, receipts after them, and the activity ledger."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any
+
+from syncd.model import Change, Receipt, State, What
+from syncd.store.sqlite import ROWS_A_TRANSACTION, chunks, insert, many, rows, transaction
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sqlite_utils import Database
+
+    from syncd.model import Activity, Plan, Rules
+
+INTENTS_A_PAGE = 200  # what one call to sObject Collections takes
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """A change that is committed, with the row that owns it."""
+
+    id: int
+    subject_id: int
+    change: Change
+    attempts: int
+    failing_since: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a change. `activity`: what the ledger now knows of its Task; `unmade`: the key of one not made."""
+
+    change_id: int
+    subject_id: int
+    state: State
+    receipt: Receipt | None = None
+    activity: Activity | None = None
+    unmade: str = ""
+
+
+class Journal:
+    """Nothing is written to Salesforce without a row here that owns it."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    def rules_id(self, rules: Rules, now: int) -> int:
+        """The row of these rules: every change names the rules it was made under."""
+        body = json.dumps(asdict(rules), sort_keys=True, default=sorted)
+        digest = blake2b(body.encode(), digest_size=16).digest()
+        with transaction(self._db):
+            self._db.execute(
+                "INSERT INTO rules (digest, body, first_used) VALUES (?, ?, ?) ON CONFLICT (digest) DO NOTHING",
+                (digest, body, now),
+            )
+            return int(rows(self._db, "SELECT id FROM rules WHERE digest = ?", (digest,))[0][0])
+
+    def commit(self, run_id: int, rules_id: int, plans: Iterable[tuple[int, Plan]], now: int) -> None:
+        """(subject, plan): what was settled, what was seen and what is meant to be done, before any call."""
+        for chunk in chunks(list(plans)):
+            with transaction(self._db):
+                for subject_id, plan in chunk:
+                    many(self._db, "UPDATE changes SET state = ? WHERE id = ?", [(s.value, i) for i, s in plan.settled])
+                    many(
+                        self._db,
+                        "INSERT INTO decisions (subject_id, aspect, verdict, at, through, by, note)"
+                        " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                        [
+                            (subject_id, d.aspect.value, d.verdict.value, d.at, d.through, d.by, d.note)
+                            for d in plan.decisions
+                        ],
+                    )
+                    for change in plan.changes:
+                        self._intend(run_id, rules_id, subject_id, change, now)
+
+    def _intend(self, run_id: int, rules_id: int, subject_id: int, change: Change, now: int) -> None:
+        change_id = insert(
+            self._db,
+            "INSERT INTO changes (run_id, subject_id, rules_id, what, object, sf_id, activity, before, after, why,"
+            " through, state, intended_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                run_id, subject_id, rules_id, change.what.value, change.object, change.sf_id, change.activity or None,
+                json.dumps(dict(change.before)), json.dumps(dict(change.after)), json.dumps(dict(change.why)),
+                change.through, change.state.value, now,
+            ),
+        )  # fmt: skip
+        if change.code:
+            self._receipt(change_id, Receipt("", change.code, change.words), now)
+
+    # --- reading intents back, a call at a time -------------------------------------------------------------------
+
+    def next_fields(self, run_id: int, first: What | None) -> list[Intent]:
+        """The field changes of the next records, as many records as one call takes; `first`: of those with one such.
+
+        All open changes of a record come together, so that they are one row of one call.
+        """
+        return self._intents(
+            "SELECT subject_id FROM changes WHERE state = 'intended' AND run_id = :run AND what <> 'activity'"
+            " AND (:what IS NULL OR what = :what) GROUP BY subject_id ORDER BY min(id) LIMIT :size",
+            "c.what <> 'activity'",
+            {"run": run_id, "what": first.value if first else None},
+        )
+
+    def next_activities(self, run_id: int, *, known: bool) -> list[Intent]:
+        """The next activities to create, or (`known`) to update."""
+        return self._intents(
+            "SELECT c.id FROM changes c WHERE c.state = 'intended' AND c.run_id = :run AND c.what = 'activity'"
+            " AND :known = EXISTS (SELECT 1 FROM activities a WHERE a.subject_id = c.subject_id AND a.key = c.activity)"
+            " ORDER BY c.id LIMIT :size",
+            "c.what = 'activity'",
+            {"run": run_id, "known": known},
+            by="c.id",
+        )
+
+    def _intents(self, which: str, also: str, arguments: dict[str, Any], by: str = "c.subject_id") -> list[Intent]:
+        found = rows(
+            self._db,
+            "SELECT c.id, c.subject_id, c.what, c.object, c.sf_id, c.before, c.after, c.why, c.through, c.state,"
+            " coalesce(c.activity, ''), s.attempts, s.failing_since"
+            " FROM changes c JOIN subjects s ON s.id = c.subject_id"
+            f" WHERE c.state = 'intended' AND c.run_id = :run AND {also} AND {by} IN ({which})"
+            " ORDER BY c.object, c.sf_id, c.id",
+            {**arguments, "size": INTENTS_A_PAGE},
+        )
+        return [
+            Intent(
+                change_id,
+                subject_id,
+                Change(
+                    What(what), object_, sf_id, json.loads(before), json.loads(after), json.loads(why), through,
+                    State(state), activity=activity,
+                ),
+                attempts,
+                failing_since,
+            )
+            for (
+                change_id, subject_id, what, object_, sf_id, before, after, why, through, state, activity,
+                attempts, failing_since,
+            ) in found
+        ]  # fmt: skip
+
+    # --- answers ---------------------------------------------------------------------------------------------------
+
+    def record(self, outcomes: Iterable[Outcome], now: int) -> None:
+        for chunk in chunks(list(outcomes)):
+            with transaction(self._db):
+                for outcome in chunk:
+                    self._record(outcome, now)
+
+    def _record(self, outcome: Outcome, now: int) -> None:
+        self._db.execute("UPDATE changes SET state = ? WHERE id = ?", (outcome.state.value, outcome.change_id))
+        if outcome.receipt:
+            self._receipt(outcome.change_id, outcome.receipt, now)
+        if outcome.unmade:
+            self._db.execute(
+                "DELETE FROM activities WHERE subject_id = ? AND key = ?", (outcome.subject_id, outcome.unmade)
+            )
+        if activity := outcome.activity:
+            self._db.execute(
+                "UPDATE activities SET state = ?, task_id = ?, digest = ?, not_before = ?"
+                " WHERE subject_id = ? AND key = ?",
+                (
+                    activity.state.value, activity.task_id or None, activity.digest or None,
+                    activity.not_before or None, outcome.subject_id, activity.key,
+                ),
+            )  # fmt: skip
+
+    def _receipt(self, change_id: int, receipt: Receipt, now: int) -> None:
+        self._db.execute(
+            "INSERT INTO receipts (change_id, at, ok, sf_id, code, words) VALUES (?, ?, ?, ?, ?, ?)",
+            (change_id, now, receipt.ok, receipt.sf_id, receipt.code, receipt.words),
+        )
+
+    def give_up(self, run_id: int) -> list[tuple[int, int]]:
+        """What is still intended was never sent and is void; the subjects concerned, with their failed attempts."""
+        left: dict[int, int] = {}
+        while page := rows(
+            self._db,
+            "SELECT c.id, s.id, s.attempts FROM changes c JOIN subjects s ON s.id = c.subject_id"
+            " WHERE c.state = 'intended' AND c.run_id = ? LIMIT ?",
+            (run_id, ROWS_A_TRANSACTION),
+        ):
+            with transaction(self._db):
+                many(self._db, "UPDATE changes SET state = 'superseded' WHERE id = ?", [(row[0],) for row in page])
+            left |= {subject_id: attempts for _, subject_id, attempts in page}
+        return list(left.items())
+
+    # --- the activity ledger ----------------------------------------------------------------------------------------
+
+    def sending(self, tokens: Iterable[tuple[Intent, str]]) -> None:
+        """(intent, token): the ledger's lines, written before the call that creates the Tasks."""
+        for chunk in chunks(list(tokens)):
+            with transaction(self._db):
+                many(
+                    self._db,
+                    "INSERT INTO activities (subject_id, key, token, state) VALUES (?, ?, ?, 'intended')",
+                    [(intent.subject_id, intent.change.activity, token) for intent, token in chunk],
+                )
+
+    def count_calls(self, calls: int, now: int) -> None:
+        with transaction(self._db):
+            self._db.execute(
+                "INSERT INTO api_calls VALUES (?, ?) ON CONFLICT (hour) DO UPDATE SET calls = calls + excluded.calls",
+                (now // 3_600_000, calls),
+            )

@@ -1,0 +1,128 @@
+"""The schema, as sqlite-utils migrations. Each entry is frozen once released; a change to the schema is a new entry.
+
+Instants are INTEGER milliseconds UTC. STRICT, CHECK, UNIQUE and foreign keys keep the promises: Python may be wrong,
+the row can't be. The receiver's path is one append to `events`; everything else belongs to the fold and the runs.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlite_utils.migrations import Migrations
+
+if TYPE_CHECKING:
+    from sqlite_utils.db import Database
+
+migrations = Migrations("syncd")
+
+
+@migrations()
+def m001_facts(db: Database) -> None:
+    """What was received: append-only, and a queue of what is not yet folded in.
+
+    `fresh` is a queue and not an id cursor: it loses nothing when ids do not commit in order.
+    """
+    _execute(
+        db,
+        """CREATE TABLE events (
+          id INTEGER PRIMARY KEY AUTOINCREMENT,
+          key BLOB NOT NULL UNIQUE CHECK (length(key) = 17),  -- version, ms (6), blake2b (10): cheap, as by time
+          at INTEGER NOT NULL, received_at INTEGER NOT NULL, word TEXT NOT NULL,
+          kind TEXT NOT NULL CHECK (kind IN
+            ('delivered','open','click','soft_bounce','hard_bounce','unsubscribe','complaint','unknown')),
+          address TEXT NOT NULL, whid TEXT NOT NULL DEFAULT '',
+          campaign TEXT NOT NULL DEFAULT '', send TEXT NOT NULL DEFAULT '', raw TEXT NOT NULL) STRICT""",
+        "CREATE TABLE fresh (event_id INTEGER PRIMARY KEY REFERENCES events ON DELETE CASCADE) STRICT",
+        "CREATE TRIGGER events_fresh AFTER INSERT ON events BEGIN INSERT INTO fresh VALUES (new.id); END",
+        """CREATE TABLE quarantine (
+          id INTEGER PRIMARY KEY, digest BLOB NOT NULL UNIQUE, received_at INTEGER NOT NULL, source TEXT NOT NULL,
+          reason TEXT NOT NULL, body BLOB NOT NULL, resolved_at INTEGER) STRICT""",
+        "CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID",
+    )
+
+
+@migrations()
+def m002_subjects(db: Database) -> None:
+    """Who the facts are about, and what is due.
+
+    A claim clears `due_at`; whatever happens to a claimed subject sets it again; so nothing that comes during a run is
+    forgotten when the claim is given back.
+    """
+    _execute(
+        db,
+        """CREATE TABLE runs (
+          id INTEGER PRIMARY KEY, owner TEXT NOT NULL, cause TEXT NOT NULL, started_at INTEGER NOT NULL,
+          heartbeat_at INTEGER NOT NULL, ended_at INTEGER,
+          summary TEXT CHECK (summary IS NULL OR json_valid(summary))) STRICT""",
+        # at most one run at a time
+        "CREATE UNIQUE INDEX runs_going ON runs ((1)) WHERE ended_at IS NULL",
+        """CREATE TABLE subjects (
+          id INTEGER PRIMARY KEY, sf_id TEXT UNIQUE CHECK (length(sf_id) = 18),
+          object TEXT CHECK (object IN ('Contact','Lead','Account')), due_at INTEGER,
+          attempts INTEGER NOT NULL DEFAULT 0, failing_since INTEGER, run_id INTEGER REFERENCES runs,
+          CHECK ((sf_id IS NULL) = (object IS NULL))) STRICT""",
+        "CREATE INDEX subjects_due ON subjects (due_at) WHERE due_at IS NOT NULL AND run_id IS NULL",
+        "CREATE INDEX subjects_run ON subjects (run_id) WHERE run_id IS NOT NULL",
+        """CREATE TABLE recipients (
+          id INTEGER PRIMARY KEY, address TEXT NOT NULL, whid TEXT NOT NULL DEFAULT '',
+          subject_id INTEGER NOT NULL REFERENCES subjects,
+          matched TEXT NOT NULL DEFAULT 'no' CHECK (matched IN ('no','id','external_id','email')),
+          looked_up_at INTEGER, lookups INTEGER NOT NULL DEFAULT 0, UNIQUE (address, whid)) STRICT""",
+        "CREATE INDEX recipients_subject ON recipients (subject_id)",
+        "CREATE INDEX recipients_whid ON recipients (whid) WHERE whid <> ''",
+        "CREATE INDEX recipients_unmatched ON recipients (looked_up_at) WHERE matched = 'no' AND lookups > 0",
+        """CREATE TABLE timeline (
+          recipient_id INTEGER NOT NULL REFERENCES recipients, at INTEGER NOT NULL,
+          event_id INTEGER NOT NULL REFERENCES events ON DELETE CASCADE,
+          PRIMARY KEY (recipient_id, at, event_id)) STRICT, WITHOUT ROWID""",
+        "CREATE INDEX timeline_event ON timeline (event_id)",
+        """CREATE TABLE decisions (
+          id INTEGER PRIMARY KEY, subject_id INTEGER NOT NULL REFERENCES subjects,
+          aspect TEXT NOT NULL CHECK (aspect IN ('invalid','opted_out')),
+          verdict TEXT NOT NULL CHECK (verdict IN ('undone','dropped','released','cleared_in_salesforce')),
+          at INTEGER NOT NULL, through INTEGER NOT NULL, by TEXT NOT NULL, note TEXT NOT NULL DEFAULT '') STRICT""",
+        "CREATE INDEX decisions_subject ON decisions (subject_id)",
+    )
+
+
+@migrations()
+def m003_ledger(db: Database) -> None:
+    """What syncd meant to write, what it wrote, saw and was answered."""
+    _execute(
+        db,
+        """CREATE TABLE rules (
+          id INTEGER PRIMARY KEY, digest BLOB NOT NULL UNIQUE, body TEXT NOT NULL CHECK (json_valid(body)),
+          first_used INTEGER NOT NULL) STRICT""",
+        """CREATE TABLE changes (
+          id INTEGER PRIMARY KEY, run_id INTEGER NOT NULL REFERENCES runs,
+          subject_id INTEGER NOT NULL REFERENCES subjects, rules_id INTEGER NOT NULL REFERENCES rules,
+          what TEXT NOT NULL CHECK (what IN ('mark','lift','opt_out','activity')),
+          object TEXT NOT NULL, sf_id TEXT NOT NULL CHECK (length(sf_id) = 18),
+          activity TEXT CHECK ((activity IS NOT NULL) = (what = 'activity')),  -- the ledger key of the activity
+          before TEXT NOT NULL CHECK (json_valid(before)), after TEXT NOT NULL CHECK (json_valid(after)),
+          why TEXT NOT NULL CHECK (json_valid(why)), through INTEGER NOT NULL,
+          state TEXT NOT NULL CHECK (state IN
+            ('intended','uncertain','done','rejected','superseded','found','refused')),
+          intended_at INTEGER NOT NULL) STRICT""",
+        "CREATE INDEX changes_subject ON changes (subject_id, id)",
+        "CREATE INDEX changes_open ON changes (state, id) WHERE state IN ('intended','uncertain','rejected')",
+        "CREATE INDEX changes_run ON changes (run_id, id)",
+        """CREATE TABLE receipts (
+          id INTEGER PRIMARY KEY, change_id INTEGER NOT NULL REFERENCES changes, at INTEGER NOT NULL,
+          ok INTEGER NOT NULL CHECK (ok IN (0,1)), sf_id TEXT NOT NULL DEFAULT '', code TEXT NOT NULL DEFAULT '',
+          words TEXT NOT NULL DEFAULT '',
+          CHECK (ok = (code = ''))) STRICT""",
+        "CREATE INDEX receipts_change ON receipts (change_id)",
+        """CREATE TABLE activities (
+          subject_id INTEGER NOT NULL REFERENCES subjects, key TEXT NOT NULL, token TEXT NOT NULL,
+          task_id TEXT UNIQUE, digest BLOB,
+          state TEXT NOT NULL CHECK (state IN ('intended','uncertain','known','gone','sealed')), not_before INTEGER,
+          PRIMARY KEY (subject_id, key), CHECK (state <> 'known' OR task_id IS NOT NULL)) STRICT, WITHOUT ROWID""",
+        "CREATE INDEX activities_unsure ON activities (not_before) WHERE state IN ('intended','uncertain')",
+        "CREATE TABLE api_calls (hour INTEGER PRIMARY KEY, calls INTEGER NOT NULL) STRICT",
+    )
+
+
+def _execute(db: Database, *statements: str) -> None:
+    for statement in statements:
+        db.execute(statement)

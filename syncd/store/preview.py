@@ -1,0 +1,87 @@
+"""The port of a run that only looks ahead: the subjects chosen and those due, and nothing of theirs is moved.
+
+`sync --dry-run` may leave a subject due, because it was due before. Of subjects that a person chose that would be a
+write: the scheduler would carry out, a minute later, what was only to be shown. So they are read and not claimed; what
+is found out about their records is kept here and not in the store.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from syncd.model import Subject
+from syncd.store.sqlite import rows
+from syncd.store.work import Work
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from sqlite_utils import Database
+
+    from syncd.model import Case, Recipient
+
+
+class Preview(Work):
+    """Give it to a run that does not write. Needs the connection on which the subjects were `Chosen`.
+
+    `forgiving`: as if what was refused had never been told, as `syncd retry` would have it.
+    """
+
+    def __init__(self, db: Database, *, forgiving: bool = False) -> None:
+        super().__init__(db)
+        self._forgiving = forgiving
+        self._after = -1
+        self._joined: dict[str, list[Subject]] = defaultdict(list)  # record → subjects found to be it
+
+    def claim(self, run_id: int, limit: int, due_by: int) -> list[Subject]:
+        page = [Subject(*row) for row in rows(self._db, _NEXT, (self._after, due_by, limit))]
+        if page:
+            self._after = page[-1].id
+        return page
+
+    def put_off(self, subject_ids: Iterable[int], until: int) -> None:
+        """Nothing: they are due when they were."""
+
+    def failed(self, subjects: Iterable[tuple[int, int]], now: int) -> None:
+        """Nothing: it was no attempt."""
+
+    def unmatched(self, recipients: Iterable[Recipient], now: int) -> None:
+        """Nothing: it does not count as a look-up."""
+
+    def attach(
+        self, run_id: int, found: Iterable[tuple[Case, str, str, str]], page: set[int], now: int
+    ) -> list[Subject]:
+        carriers: dict[int, Subject] = {}
+        for case, sf_id, object_, _how in found:
+            known = rows(self._db, _KNOWN, (sf_id,))
+            joined = self._joined[sf_id]
+            carrier = (
+                Subject(*known[0]) if known else replace((joined or [case.subject])[0], sf_id=sf_id, object=object_)
+            )
+            joined.append(case.subject)
+            carriers[carrier.id] = carrier
+        return list(carriers.values())
+
+    def cases(self, subjects: Sequence[Subject]) -> list[Case]:
+        """As they will be once the subjects of one record are one."""
+        return [self._whole(case) for case in super().cases(subjects)]
+
+    def _whole(self, case: Case) -> Case:
+        others = [subject for subject in self._joined.get(case.subject.sf_id, ()) if subject.id != case.subject.id]
+        for other in super().cases(others) if others else ():
+            case = replace(
+                case, recipients=case.recipients + other.recipients, events=case.events + other.events
+            )  # no record, so nothing was ever written of it, nor decided
+        if self._forgiving:
+            case = replace(case, ledger=replace(case.ledger, refused=frozenset()))
+        return case
+
+
+_COLUMNS = "id, coalesce(sf_id, ''), coalesce(object, ''), attempts, failing_since"
+_KNOWN = f"SELECT {_COLUMNS} FROM subjects WHERE sf_id = ?"
+_NEXT = (
+    f"SELECT {_COLUMNS} FROM subjects WHERE id > ? AND run_id IS NULL"
+    " AND (due_at <= ? OR id IN (SELECT id FROM temp.chosen)) ORDER BY id LIMIT ?"
+)

@@ -1,0 +1,283 @@
+"""The port of a run: what is due, and the facts about it.
+
+Every write is a short transaction of at most a hundred rows, so that the receiver gets its turn.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
+
+from syncd.model import Aspect, Case, Decision, Kind, Ledger, Recipient, Subject, Verdict
+from syncd.sarbacane import reread
+from syncd.store import lease
+from syncd.store.ledger import read_ledgers
+from syncd.store.sqlite import ROWS_A_TRANSACTION, chunks, insert, many, rows, transaction
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from sqlite_utils import Database
+
+    from syncd.model import Event
+
+
+class Work:
+    """Subjects: folded in, claimed, looked up, put off, given back."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    # --- the run itself -----------------------------------------------------------------------------------------
+
+    def begin(self, cause: str, now: int, settle: int) -> int:
+        """Starts a run; first frees what a dead one held. Tasks it may have sent are uncertain for `settle` ms."""
+        dead = lease.dead_run(self._db, now)
+        if dead is not None:
+            self._recover(dead, now, now + settle)
+        return lease.begin(self._db, cause, now)
+
+    def beat(self, run_id: int, now: int) -> None:
+        lease.beat(self._db, run_id, now)
+
+    def end(self, run_id: int, now: int, summary: Mapping[str, Any]) -> None:
+        """Gives back every claim and closes the run."""
+        while self._release(run_id):
+            pass
+        lease.end(self._db, run_id, now, json.dumps(summary))
+
+    def _release(self, run_id: int) -> int:
+        with transaction(self._db):
+            return int(
+                self._db.execute(
+                    "UPDATE subjects SET run_id = NULL,"
+                    " attempts = CASE WHEN due_at IS NULL THEN 0 ELSE attempts END,"
+                    " failing_since = CASE WHEN due_at IS NULL THEN NULL ELSE failing_since END"
+                    " WHERE id IN (SELECT id FROM subjects WHERE run_id = ? LIMIT ?)",
+                    (run_id, ROWS_A_TRANSACTION),
+                ).rowcount
+            )
+
+    def _recover(self, run_id: int, now: int, not_before: int) -> None:
+        """After a crash: a Task whose ledger line was written may exist; a field is settled by reading it."""
+        with transaction(self._db):
+            self._db.execute(
+                "UPDATE activities SET state = 'uncertain', not_before = ? WHERE state = 'intended'", (not_before,)
+            )
+            self._db.execute(
+                "UPDATE changes SET state = 'superseded' WHERE run_id = ? AND state = 'intended' AND what = 'activity'"
+                " AND NOT EXISTS (SELECT 1 FROM activities a WHERE a.subject_id = changes.subject_id"
+                " AND a.key = changes.activity AND a.state = 'uncertain')",
+                (run_id,),
+            )
+            self._db.execute(
+                "UPDATE changes SET state = 'uncertain' WHERE run_id = ? AND state = 'intended'", (run_id,)
+            )
+            self._db.execute("UPDATE subjects SET due_at = ? WHERE run_id = ?", (now, run_id))
+        while self._release(run_id):
+            pass
+        lease.end(self._db, run_id, now, json.dumps({"ended": "found dead"}))
+
+    # --- fresh events, due subjects -----------------------------------------------------------------------------
+
+    def fold(self, now: int) -> int:
+        """Joins up to a hundred fresh events to their recipients' time lines; how many. Their subjects become due."""
+        with transaction(self._db):
+            fresh = rows(
+                self._db,
+                "SELECT e.id, e.at, e.kind, e.address, e.whid FROM fresh f JOIN events e ON e.id = f.event_id"
+                " ORDER BY f.event_id LIMIT ?",
+                (ROWS_A_TRANSACTION,),
+            )
+            for event_id, at, kind, address, whid in fresh:
+                recipient, subject = self._recipient(address, whid)
+                self._db.execute("INSERT OR IGNORE INTO timeline VALUES (?, ?, ?)", (recipient, at, event_id))
+                if kind != Kind.UNKNOWN.value:
+                    self._db.execute(_DUE, (now, now, subject))
+            many(self._db, "DELETE FROM fresh WHERE event_id = ?", [(event_id,) for event_id, *_ in fresh])
+        return len(fresh)
+
+    def _recipient(self, address: str, whid: str) -> tuple[int, int]:
+        known = self._db.execute(
+            "SELECT id, subject_id FROM recipients WHERE address = ? AND whid = ?", (address, whid)
+        ).fetchone()
+        if known:
+            return known[0], known[1]
+        subject = insert(self._db, "INSERT INTO subjects DEFAULT VALUES")
+        recipient = insert(
+            self._db,
+            "INSERT INTO recipients (address, whid, subject_id) VALUES (?, ?, ?)",
+            (address, whid, subject),
+        )
+        return recipient, subject
+
+    def claim(self, run_id: int, limit: int, due_by: int) -> list[Subject]:
+        """Takes up to `limit` subjects that were due at `due_by`; their due time is cleared."""
+        claimed: list[Subject] = []
+        while len(claimed) < limit:
+            size = min(ROWS_A_TRANSACTION, limit - len(claimed))
+            with transaction(self._db):
+                page = rows(
+                    self._db,
+                    "UPDATE subjects SET run_id = ?, due_at = NULL WHERE id IN (SELECT id FROM subjects"
+                    " WHERE due_at <= ? AND run_id IS NULL ORDER BY due_at, id LIMIT ?) RETURNING " + _SUBJECT,
+                    (run_id, due_by, size),
+                )
+            claimed += [_subject(row) for row in page]
+            if len(page) < size:
+                break
+        return claimed
+
+    def put_off(self, subject_ids: Iterable[int], until: int) -> None:
+        """Due again at `until`, or earlier if something comes."""
+        for chunk in chunks(list(subject_ids)):
+            with transaction(self._db):
+                many(self._db, _DUE, [(until, until, subject_id) for subject_id in chunk])
+
+    def failed(self, subjects: Iterable[tuple[int, int]], now: int) -> None:
+        """(subject, when to try again): counts the attempt."""
+        for chunk in chunks(list(subjects)):
+            with transaction(self._db):
+                many(
+                    self._db,
+                    "UPDATE subjects SET attempts = attempts + 1, failing_since = coalesce(failing_since, ?),"
+                    " due_at = min(coalesce(due_at, ?), ?) WHERE id = ?",
+                    [(now, until, until, subject_id) for subject_id, until in chunk],
+                )
+
+    def wake_all(self, now: int) -> None:
+        """Everything that waits is due now."""
+        with transaction(self._db):
+            self._db.execute("UPDATE subjects SET due_at = ? WHERE due_at > ?", (now, now))
+
+    # --- small facts about the work itself ----------------------------------------------------------------------
+
+    def meta(self, name: str) -> str:
+        found = rows(self._db, "SELECT value FROM meta WHERE name = ?", (name,))
+        return str(found[0][0]) if found else ""
+
+    def set_meta(self, name: str, value: str) -> None:
+        with transaction(self._db):
+            self._db.execute("INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)", (name, value))
+
+    # --- facts ----------------------------------------------------------------------------------------------------
+
+    def cases(self, subjects: Sequence[Subject]) -> list[Case]:
+        """The subjects with their recipients, histories, decisions and ledgers."""
+        ids = json.dumps([subject.id for subject in subjects])
+        recipients: dict[int, list[Recipient]] = defaultdict(list)
+        for subject_id, *columns in rows(
+            self._db,
+            "SELECT subject_id, id, address, whid, lookups FROM recipients"
+            " WHERE subject_id IN (SELECT value FROM json_each(?)) ORDER BY id",
+            (ids,),
+        ):
+            recipients[subject_id].append(Recipient(*columns))
+        events = self._histories(ids)
+        decisions = self._decisions(ids)
+        ledgers = read_ledgers(self._db, ids, decisions)
+        return [
+            Case(
+                subject,
+                tuple(recipients[subject.id]),
+                tuple(events[subject.id]),
+                tuple(decisions[subject.id]),
+                ledgers.get(subject.id, Ledger()),
+            )
+            for subject in subjects
+        ]
+
+    def _histories(self, ids: str) -> dict[int, list[Event]]:
+        events: dict[int, list[Event]] = defaultdict(list)
+        for subject_id, raw, received_at in rows(
+            self._db,
+            "SELECT r.subject_id, e.raw, e.received_at FROM recipients r JOIN timeline t ON t.recipient_id = r.id"
+            " JOIN events e ON e.id = t.event_id WHERE r.subject_id IN (SELECT value FROM json_each(?))",
+            (ids,),
+        ):
+            events[subject_id].append(reread(raw, received_at))
+        return events
+
+    def _decisions(self, ids: str) -> dict[int, list[Decision]]:
+        decisions: dict[int, list[Decision]] = defaultdict(list)
+        for subject_id, aspect, verdict, *columns in rows(
+            self._db,
+            "SELECT subject_id, aspect, verdict, at, through, by, note FROM decisions"
+            " WHERE subject_id IN (SELECT value FROM json_each(?)) ORDER BY id",
+            (ids,),
+        ):
+            decisions[subject_id].append(Decision(Aspect(aspect), Verdict(verdict), *columns))
+        return decisions
+
+    # --- which record ---------------------------------------------------------------------------------------------
+
+    def attach(
+        self, run_id: int, found: Iterable[tuple[Case, str, str, str]], page: set[int], now: int
+    ) -> list[Subject]:
+        """(case, sf_id, object, how it was found): unmatched subjects have a record now; those of one become one.
+
+        Returns those that carry them, claimed by this run, to be planned with this page; one that an earlier page of
+        the run has planned already is due again instead.
+        """
+        carriers: dict[int, Subject] = {}
+        for chunk in chunks(list(found)):
+            with transaction(self._db):
+                for case, sf_id, object_, how in chunk:
+                    carrier, held_by = self._carrier(case.subject.id, sf_id, object_)
+                    if held_by is None:
+                        self._db.execute(
+                            "UPDATE subjects SET run_id = ?, due_at = NULL WHERE id = ?", (run_id, carrier.id)
+                        )
+                    if held_by is None or carrier.id in page:
+                        carriers[carrier.id] = carrier
+                    else:
+                        self._db.execute(_DUE, (now + 1, now + 1, carrier.id))
+                    self._move(case.subject.id, carrier.id, how, now)
+        return list(carriers.values())
+
+    def _carrier(self, subject_id: int, sf_id: str, object_: str) -> tuple[Subject, int | None]:
+        """The subject of a record, and the run that holds it: the one known, or else this one from now on."""
+        columns = f"{_SUBJECT}, run_id"
+        known = rows(self._db, f"SELECT {columns} FROM subjects WHERE sf_id = ?", (sf_id,)) or rows(
+            self._db,
+            f"UPDATE subjects SET sf_id = ?, object = ? WHERE id = ? RETURNING {columns}",
+            (sf_id, object_, subject_id),
+        )
+        *subject, held_by = known[0]
+        return _subject(subject), held_by
+
+    def _move(self, subject_id: int, carrier_id: int, how: str, now: int) -> None:
+        self._db.execute(
+            "UPDATE recipients SET subject_id = ?, matched = ?, looked_up_at = ? WHERE subject_id = ?",
+            (carrier_id, how, now, subject_id),
+        )
+        if subject_id != carrier_id:
+            self._db.execute("DELETE FROM subjects WHERE id = ?", (subject_id,))
+
+    def known(self, sf_ids: Iterable[str]) -> set[str]:
+        """Those of these records that already have a subject."""
+        found = rows(
+            self._db,
+            "SELECT sf_id FROM subjects WHERE sf_id IN (SELECT value FROM json_each(?))",
+            (json.dumps(list(sf_ids)),),
+        )
+        return {sf_id for (sf_id,) in found}
+
+    def unmatched(self, recipients: Iterable[Recipient], now: int) -> None:
+        """Looked up, and no record was found."""
+        for chunk in chunks(list(recipients)):
+            with transaction(self._db):
+                many(
+                    self._db,
+                    "UPDATE recipients SET lookups = lookups + 1, looked_up_at = ? WHERE id = ?",
+                    [(now, recipient.id) for recipient in chunk],
+                )
+
+
+_SUBJECT = "id, coalesce(sf_id, ''), coalesce(object, ''), attempts, failing_since"
+_DUE = "UPDATE subjects SET due_at = min(coalesce(due_at, ?), ?) WHERE id = ?"
+
+
+def _subject(row: Sequence[Any]) -> Subject:
+    return Subject(*row)
