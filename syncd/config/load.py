@@ -1,0 +1,175 @@
+"""The file and the environment become settings, or one error with everything that is wrong."""
+
+import json
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from copy import deepcopy
+from pathlib import Path
+from typing import Any, get_origin
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
+
+from syncd.config import problems
+from syncd.config.lines import Key, locate
+from syncd.config.models import Settings
+from syncd.config.problems import Origin
+from syncd.config.schema import NOT_A_KEY, PREFIX, keys, variables
+from syncd.config.values import SQLITE
+from syncd.errors import ConfigError
+
+DEFAULT_FILE = Path("/etc/syncd/syncd.toml")
+
+
+def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> Settings:
+    """The settings of `path`, else of $SYNCD_CONFIG, else of /etc/syncd/syncd.toml, with the environment over them."""
+    path = file_in_use(path, environ)
+    set_here = {key: name for name, key in variables().items() if name in environ}
+    origin = Origin(path, variables=set_here)
+    try:
+        text = _read(path)
+        values = tomllib.loads(text)
+    except ConfigError as error:
+        raise ConfigError(*error.problems, *problems.unknown_variables(environ, origin)) from None
+    except tomllib.TOMLDecodeError as error:
+        syntax = _syntax_problem(path, text, str(error))
+        raise ConfigError(syntax, *problems.unknown_variables(environ, origin)) from None
+    values = _merged(values, Environment({name: environ[name] for name in set_here.values()})())
+    values = _anchored(values, path.absolute().parent)
+    origin = Origin(path, locate(text), set_here, _secrets_dir(values))
+    settings = _settings(values, origin, problems.unknown_variables(environ, origin))
+    credentials = environ.get("CREDENTIALS_DIRECTORY")
+    return settings.with_credentials(Path(credentials) if credentials else None)
+
+
+def file_in_use(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> Path:
+    """Which file `load` reads, absolute."""
+    return (path or Path(environ.get(NOT_A_KEY) or DEFAULT_FILE)).absolute()
+
+
+def from_mapping(values: Mapping[str, Any], base: Path = Path("/"), credentials: Path | None = None) -> Settings:
+    """Settings without a file, from what a file would hold; relative paths in them are relative to `base`."""
+    return _settings(_anchored(values, base), Origin(), ()).with_credentials(credentials)
+
+
+def _settings(values: Mapping[str, Any], origin: Origin, found: tuple[str, ...]) -> Settings:
+    try:
+        settings = Settings.model_validate(values)
+    except ValidationError as error:
+        # from None: pydantic's own words would show values
+        raise ConfigError(*problems.explained(error, origin), *found) from None
+    if found:
+        raise ConfigError(*found)
+    return settings
+
+
+def _secrets_dir(values: Mapping[str, Any]) -> Path:
+    """For messages, while nothing is known to be right yet."""
+    directory = values.get("secrets_dir")
+    return Path(directory) if directory and isinstance(directory, str) else DEFAULT_FILE.parent / "secrets"
+
+
+class _Keys(Settings, BaseSettings):
+    """The keys as a source of pydantic-settings wants them; not what is validated, since a BaseSettings would take
+    `_env_file = "…"` in the file for an argument of its own."""
+
+    # not strict: the source would turn "60" into a duration
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_nested_delimiter="__", strict=False)
+
+
+class Environment(EnvSettingsSource):
+    """SYNCD_SECTION__KEY, for known names only (pydantic-settings passes over some misspelt ones in silence)."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        super().__init__(_Keys, case_sensitive=False)
+        self.env_vars = {name.lower(): value for name, value in environ.items()}
+
+    def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:
+        """A list as open,click or ["open", "click"]; what only pydantic-settings thinks complex (a Bind) as it is."""
+        if get_origin(field.annotation) is not tuple:
+            return value
+        try:
+            return json.loads(value)
+        except ValueError:
+            return [item.strip() for item in value.split(",")]
+
+    def __call__(self) -> dict[str, Any]:
+        return _typed(super().__call__(), ())
+
+
+def _typed(values: Mapping[str, Any], prefix: Key) -> dict[str, Any]:
+    """Text becomes the number or truth value that the key takes, else stays and is refused; names get their case."""
+    names = {key[len(prefix)].lower(): key[len(prefix)] for key in keys() if key[: len(prefix)] == prefix}
+    typed: dict[str, Any] = {}
+    for lower, value in values.items():
+        name = names[lower.lower()]
+        field = keys().get((*prefix, name))
+        if field is None:
+            typed[name] = _typed(value, (*prefix, name))
+        elif field.annotation in {int, bool}:
+            typed[name] = _lenient(field.annotation, value)
+        elif get_origin(field.annotation) is tuple and value == "":  # an empty list, not decoded by the source
+            typed[name] = []
+        else:
+            typed[name] = value
+    return typed
+
+
+def _lenient(kind: Any, value: Any) -> Any:
+    try:
+        return TypeAdapter(kind).validate_python(value)
+    except ValidationError:
+        return value
+
+
+def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(below)
+    for name, value in above.items():
+        under = merged.get(name)
+        merged[name] = _merged(under, value) if isinstance(under, dict) and isinstance(value, dict) else value
+    return merged
+
+
+def _anchored(values: Mapping[str, Any], base: Path) -> dict[str, Any]:
+    """The same with its relative paths put under `base`."""
+    anchored = deepcopy(dict(values))
+    for section, key in (("", "secrets_dir"), ("salesforce", "ca_bundle"), ("store", "url")):
+        holder = anchored.get(section) if section else anchored
+        if not isinstance(holder, dict) or not isinstance(value := holder.get(key), str):
+            continue
+        prefix = SQLITE if key == "url" else ""
+        rest = value.removeprefix(prefix)
+        if rest and value.startswith(prefix) and not rest.startswith((":", "/")):
+            holder[key] = f"{prefix}{base / rest}"
+    return anchored
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except FileNotFoundError:
+        raise ConfigError(
+            f"{path}: there is no such file\n  run: syncd --config {path} init   (or name another: --config FILE, "
+            f"or {NOT_A_KEY}=FILE)"
+        ) from None
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise ConfigError(f"{path}:{line}: is not UTF-8 text\n  do: save the file as UTF-8") from None
+    except OSError as error:
+        raise ConfigError(
+            f"{path}: cannot be read: {error.strerror}\n  do: make it a file that the user who runs syncd may read"
+        ) from None
+
+
+def _syntax_problem(path: Path, text: str, message: str) -> str:
+    """tomllib has no line numbers but in its message, and none at the end of the file."""
+    reason, _, where = message.rpartition(" (at ")
+    numbers = re.findall("[0-9]+", where)
+    line, column = numbers if len(numbers) == 2 else (text.count("\n") + 1, len(text) - text.rfind("\n"))
+    return (
+        f"{path}:{line}:{column}: is not TOML: {reason} (line {line}, column {column})"
+        '\n  write: key = "text", key = 5, key = true, key = ["one", "two"], or [section]'
+    )
