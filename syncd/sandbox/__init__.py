@@ -1,0 +1,16 @@
+"""A local Salesforce over HTTPS: what syncd calls of the real one, and how that behaves and misbehaves.
+
+    org = Org()
+    with Sandbox(org, directory=path) as sandbox:
+        sandbox.url, sandbox.ca_bundle, sandbox.private_key, …
+
+It knows nothing of syncd, which reaches it exactly as it reaches Salesforce.
+"""
+
+from syncd.sandbox.faults import Fault
+from syncd.sandbox.org import Call, Org
+from syncd.sandbox.seed import seed
+from syncd.sandbox.server import Sandbox
+from syncd.sandbox.serving import serve
+
+__all__ = ["Call", "Fault", "Org", "Sandbox", "seed", "serve"]

@@ -1,0 +1,263 @@
+"""The org: its schema, its records, its settings, and who may come in. No HTTP here."""
+
+import random
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from syncd.sandbox.cursors import Cursors
+from syncd.sandbox.faults import Faults
+from syncd.sandbox.ids import canonical, make_id
+from syncd.sandbox.oauth import Logins
+from syncd.sandbox.objects import TASK_STATUS, standard_objects
+from syncd.sandbox.rules import Actor
+from syncd.sandbox.saving import save, set_deleted
+from syncd.sandbox.schema import Field
+from syncd.sandbox.store import Store
+from syncd.sandbox.values import render
+
+if TYPE_CHECKING:
+    from syncd.sandbox.schema import Row, Scalar, SObject
+
+TIMESTAMPS = frozenset({"CreatedDate", "LastModifiedDate", "SystemModstamp", "CompletedDateTime"})
+CALLS_KEPT = 100_000
+WITH_ASSIGNMENT_RULES = ("Lead", "Account", "Case")
+
+
+@dataclass(slots=True)
+class Call:
+    """One HTTP call, noted on arrival. `status` is 0 while it has no answer, and for ever if the connection was cut;
+    `rows` is how many records it sent, asked for by id, or was given by a query."""
+
+    method: str
+    path: str
+    status: int = 0
+    rows: int | None = None
+    writing: bool = False
+
+
+class Org:
+    """A Salesforce org in memory. Every method may be called from any thread."""
+
+    def __init__(self, clock: Callable[[], datetime] = lambda: datetime.now(UTC), seed: int = 0) -> None:
+        self.lock = threading.RLock()
+        self.random = random.Random(seed)  # noqa: S311 - chance of faults, repeatable
+        self.clock = clock
+        self.objects: dict[str, SObject] = standard_objects()
+        self.store = Store(self.objects)
+        self.faults = Faults(self.random)
+        self.logins = Logins()
+        self.cursors = Cursors()
+        self.daily_limit = 100_000
+        self.api_usage = 0
+        self.unknown_field_refuses_call = False
+        """Whether a collections write with an unknown field is refused as a whole (400) instead of row by row: it is
+        not documented which, so a client must bear both."""
+        self._by_prefix = {one.prefix: name for name, one in self.objects.items()}
+        self._by_lower_name = {name.lower(): one for name, one in self.objects.items()}
+        self._counters: dict[str, int] = {}
+        self._rules: dict[str, str] = {}
+        self._calls: deque[Call] = deque(maxlen=CALLS_KEPT)
+        self.organization_id = make_id("00D", 1)
+        self.integration_user, self.person = make_id("005", 1), make_id("005", 2)
+        self._populate()
+
+    def _populate(self) -> None:
+        for first, last in (("Integration", "User"), ("Camille", "Martin")):
+            name = f"{first}.{last}@syncd.example".lower()
+            self.add("User", FirstName=first, LastName=last, Username=name, Email=name)
+        for order, label in enumerate(TASK_STATUS, start=1):
+            self.add(
+                "TaskStatus",
+                MasterLabel=label,
+                ApiName=label,
+                SortOrder=order,
+                IsDefault=order == 1,
+                IsClosed=label == "Completed",
+            )
+
+    # Records, as a person changes them in the user interface
+
+    def add(self, kind: str, **fields: object) -> str:
+        """Create a record; fields that only Salesforce sets (IsArchived, CreatedDate, …) may be given too.
+
+        RowError if Salesforce would refuse it."""
+        with self.lock:
+            return save(self, self.objects[kind], None, fields, self.as_person())
+
+    def add_person(self, **fields: object) -> tuple[str, str]:
+        """A person account: (Account id, Contact id). Fields as the Account has them: LastName, PersonEmail, …"""
+        with self.lock:
+            last = fields.pop("LastName")
+            account = self.add("Account", Name=last, IsPersonAccount=True, **fields)
+            contact = self.add("Contact", LastName=last, AccountId=account, IsPersonAccount=True)
+            self.edit(account, PersonContactId=contact)
+            return account, contact
+
+    def edit(self, record_id: str, **fields: object) -> None:
+        with self.lock:
+            kind, row = self._existing(record_id)
+            save(self, self.objects[kind], row, fields, self.as_person())
+
+    def delete(self, record_id: str) -> None:
+        """Into the recycle bin."""
+        with self.lock:
+            kind, row = self._existing(record_id)
+            set_deleted(self, kind, row, self.as_person(), deleted=True)
+
+    def undelete(self, record_id: str) -> None:
+        with self.lock:
+            kind, row = self._existing(record_id)
+            set_deleted(self, kind, row, self.as_person(), deleted=False)
+
+    def purge(self, record_id: str) -> None:
+        """Out of the recycle bin: from now on it never was."""
+        with self.lock:
+            kind, row = self._existing(record_id)
+            if not row.get("IsDeleted"):
+                raise ValueError(f"{record_id} is not in the recycle bin")
+            self.store.tables[kind].put(str(row["Id"]), None)
+
+    def get(self, record_id: str) -> dict[str, Any]:
+        """All fields, those of a deleted record too; KeyError if it never was."""
+        with self.lock:
+            return dict(self._existing(record_id)[1])
+
+    def all(self, kind: str) -> list[dict[str, Any]]:
+        """The records of a type that aren't deleted, oldest first."""
+        with self.lock:
+            rows = self.store.tables[kind].rows
+            return [dict(rows[key]) for key in sorted(rows) if not rows[key].get("IsDeleted")]
+
+    def snapshot(self) -> dict[str, list[dict[str, Any]]]:
+        """All records by type and id, deleted ones too, without what the clock wrote: equal if nothing happened."""
+        with self.lock:
+            return {
+                kind: [
+                    {name: value for name, value in table.rows[key].items() if name not in TIMESTAMPS}
+                    for key in sorted(table.rows)
+                ]
+                for kind, table in sorted(self.store.tables.items())
+                if table.rows
+            }
+
+    # Settings, as an administrator changes them
+
+    def assignment_rule(self, kind: str, owner_id: str | None) -> None:
+        """Activate (None: deactivate) the rule that gives every saved record of `kind` to `owner_id`."""
+        if kind not in WITH_ASSIGNMENT_RULES:
+            raise ValueError(f"{kind} has no assignment rules; {', '.join(WITH_ASSIGNMENT_RULES)} have")
+        with self.lock:
+            self._rules.pop(kind, None)
+            if owner_id:
+                self._rules[kind] = canonical(owner_id) or owner_id
+
+    def assignment_owner(self, kind: str) -> str | None:
+        return self._rules.get(kind)
+
+    def hide_field(self, kind: str, name: str) -> None:
+        """Field-level security: the API user doesn't see it, as if it weren't there."""
+        with self.lock:
+            self.objects[kind].hidden.add(self.objects[kind].fields[name].name)
+
+    def show_field(self, kind: str, name: str) -> None:
+        with self.lock:
+            self.objects[kind].hidden.discard(name)
+
+    def read_only(self, kind: str, name: str) -> None:
+        """Field-level security: visible, but not to be written through the API."""
+        with self.lock:
+            self.objects[kind].make_read_only(name)
+
+    def hide_object(self, kind: str) -> None:
+        """The API user has no access to it: it isn't there."""
+        with self.lock:
+            self._by_lower_name.pop(kind.lower(), None)
+
+    def forbid_creating(self, kind: str) -> None:
+        """The API user may read and edit these records but not make new ones."""
+        with self.lock:
+            self.objects[kind].createable = False
+
+    def add_field(self, kind: str, name: str, **about: Any) -> None:
+        """A custom field; keywords as in `schema.Field` (type, length, external_id, unique, values, default, …)."""
+        if not name.endswith("__c"):
+            raise ValueError(f"the name of a custom field ends in __c: {name}")
+        about.setdefault("label", name.removesuffix("__c").replace("_", " "))
+        if about.get("type", "string") == "string":
+            about.setdefault("length", 255)
+        if about.get("type") == "boolean":
+            about = {"nillable": False, "default": False} | about
+        column = Field(name, **about)
+        with self.lock:
+            self.objects[kind].put(column)
+            table = self.store.tables[kind]
+            table.rows = {key: row | {name: column.default} for key, row in table.rows.items()}
+            if column.indexed:
+                table.add_index(name)
+
+    def expire_sessions(self) -> None:
+        """Every session id issued so far is worth nothing."""
+        self.logins.expire()
+
+    def revoke_logins(
+        self, code: str = "invalid_grant", description: str = "user hasn't approved this consumer"
+    ) -> None:
+        """Refuse every login from now on, with this OAuth error."""
+        self.logins.refusal = (code, description)
+
+    def allow_logins(self) -> None:
+        self.logins.refusal = None
+
+    # What was called
+
+    @property
+    def calls(self) -> list[Call]:
+        with self.lock:
+            return list(self._calls)
+
+    def calls_count(self, *, writing: bool | None = None) -> int:
+        return sum(1 for call in self.calls if writing is None or call.writing == writing)
+
+    def note(self, call: Call) -> Call:
+        with self.lock:
+            self._calls.append(call)
+        return call
+
+    def forget_calls(self) -> None:
+        with self.lock:
+            self._calls.clear()
+
+    # For the parts of this package
+
+    def sobject(self, name: str) -> "SObject | None":
+        """By API name, whatever its case."""
+        return self._by_lower_name.get(name.lower())
+
+    def type_of(self, record_id: str) -> str:
+        """The object a key prefix belongs to; empty if to none here."""
+        return self._by_prefix.get(record_id[:3], "")
+
+    def row(self, record_id: str) -> "Row | None":
+        kind = self.type_of(record_id)
+        return self.store.tables[kind].rows.get(record_id) if kind else None
+
+    def new_id(self, prefix: str) -> str:
+        self._counters[prefix] = self._counters.get(prefix, 0) + 1
+        return make_id(prefix, self._counters[prefix])
+
+    def now(self) -> str:
+        return render(self.clock())
+
+    def as_person(self) -> Actor:
+        return Actor(self.person, api=False, auto_assign=False)
+
+    def _existing(self, record_id: str) -> "tuple[str, dict[str, Scalar]]":
+        found = canonical(record_id)
+        row = self.row(found) if found else None
+        if found is None or row is None:
+            raise KeyError(record_id)
+        return self.type_of(found), row
