@@ -1,0 +1,32 @@
+"""The only place that knows Salesforce: `Crm` is what a run needs of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import structlog
+
+from syncd.salesforce.ids import RecordId, record_id
+from syncd.salesforce.login import LEGACY_WARNING
+from syncd.salesforce.lookup import Lookup
+from syncd.salesforce.records import READ_A_CALL, WRITE_A_CALL, Records, Row
+from syncd.salesforce.session import Session
+from syncd.salesforce.tasks import Found, Tasks
+
+if TYPE_CHECKING:
+    from syncd.config import Settings
+
+__all__ = ["READ_A_CALL", "WRITE_A_CALL", "Crm", "Found", "RecordId", "Row", "record_id"]
+
+
+class Crm:
+    """One client for one thread. Connects at the first call. Every method raises Retriable or Fatal."""
+
+    def __init__(self, settings: Settings) -> None:
+        if settings.salesforce.auth == "password":
+            structlog.get_logger().warning(LEGACY_WARNING)
+        self.session = Session(settings.salesforce, settings.secrets)
+        fields = {name: getattr(settings.fields, name) for name in ("Contact", "Lead", "Account")}
+        self.records = Records(self.session, fields)
+        self.lookup = Lookup(self.session, self.records, settings.mapping, fields)
+        self.tasks = Tasks(self.session)

@@ -1,0 +1,167 @@
+"""Contacts and Leads: read by id, written through sObject Collections. Roles in, roles out; field names stay here."""
+
+from __future__ import annotations
+
+import time
+import unicodedata
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from syncd.errors import Retriable
+from syncd.model import Record, Shape
+from syncd.salesforce.errors import receipt
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from syncd.config.models import ObjectFields
+    from syncd.model import Receipt, Value
+    from syncd.salesforce.session import Session
+
+READ_A_CALL = 2_000
+WRITE_A_CALL = 200
+SHAPE_KEPT = 3_600  # seconds: a permission that was given is seen within the hour
+PERSON_LINKS = {
+    "Contact": ("IsPersonAccount", "AccountId"),
+    "Lead": (),
+    "Account": ("IsPersonAccount", "PersonContactId"),
+}
+"""What tells a person account. An org without them has no such fields, and asking for them would refuse the call."""
+TYPES = {"bounce_date": {"datetime"}, "bounce_reason": {"string", "textarea"}, "opted_out": {"boolean"}}
+"""Role → the field types it can be kept in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One record to write: fields by role."""
+
+    object: str
+    id: str
+    values: Mapping[str, Value]
+
+
+@dataclass(frozen=True, slots=True)
+class _Described:
+    shape: Shape
+    readable: Mapping[str, str]  # role → field
+    emails: tuple[str, ...]
+    types: Mapping[str, str]  # of every field that can be seen
+    at: float
+
+
+class Records:
+    """What describe says of the fields decides what is asked for and what can be written."""
+
+    def __init__(self, session: Session, fields: Mapping[str, ObjectFields]) -> None:
+        self._session = session
+        self._fields = fields
+        self._described: dict[str, _Described] = {}
+
+    def read(self, ids: Iterable[tuple[str, str]]) -> dict[str, Record]:
+        """(object, id) → the records by id, 2,000 a call. Missing, deleted and invisible ones are left out.
+
+        A person account is one record, its Account's, found by either of its two ids; other Accounts are no recipients.
+        """
+        by_object: dict[str, list[str]] = defaultdict(list)
+        for object_, sf_id in dict.fromkeys(ids):
+            by_object[object_].append(sf_id)
+        found: dict[str, Record] = {}
+        accounts: dict[str, str] = {sf_id: sf_id for sf_id in by_object.pop("Account", ())}  # Account → id asked for
+        for object_, wanted in sorted(by_object.items()):
+            for row in self._rows(object_, wanted):
+                if row.get("IsPersonAccount") and row.get("AccountId"):
+                    accounts[str(row["AccountId"])] = str(row["Id"])
+                else:
+                    found[str(row["Id"])] = _record(row, object_, self._describe(object_))
+        if accounts:
+            for row in self._rows("Account", list(accounts)):
+                if row.get("IsPersonAccount"):
+                    record = _record(row, "Account", self._describe("Account"))
+                    found[record.id] = found[accounts[record.id]] = record
+        return found
+
+    def _rows(self, object_: str, wanted: Sequence[str]) -> Iterator[Mapping[str, Any]]:
+        described = self._describe(object_)
+        linked = [name for name in PERSON_LINKS[object_] if name in described.types]
+        fields = list(dict.fromkeys(["Id", *described.emails, *described.readable.values(), *linked]))
+        for start in range(0, len(wanted), READ_A_CALL):
+            page = list(wanted[start : start + READ_A_CALL])
+            answer = self._session.call("POST", f"composite/sobjects/{object_}", body={"ids": page, "fields": fields})
+            yield from (row for row in answered(answer, len(page)) if row)
+
+    def write(self, rows: Sequence[Row]) -> list[Receipt]:
+        """One call, at most 200 records, sorted by object; a receipt for each, in order."""
+        records = [
+            {"attributes": {"type": row.object}, "id": row.id, **self._named(row.object, row.values)} for row in rows
+        ]
+        answer = self._session.call("PATCH", "composite/sobjects", body={"allOrNone": False, "records": records})
+        return [receipt(row) for row in answered(answer, len(rows))]
+
+    def type_of(self, object_: str, field: str) -> str:
+        """A field's type, or nothing if there is no such field or it cannot be seen."""
+        return self._describe(object_).types.get(field, "")
+
+    def _named(self, object_: str, values: Mapping[str, Value]) -> dict[str, object]:
+        fields = self._fields[object_]
+        return {getattr(fields, role): _outgoing(role, value) for role, value in values.items()}
+
+    def _describe(self, object_: str) -> _Described:
+        known = self._described.get(object_)
+        if known is None or time.monotonic() - known.at > SHAPE_KEPT:
+            answer = self._session.call("GET", f"sobjects/{object_}/describe")
+            known = _described({field["name"]: field for field in answer["fields"]}, self._fields[object_])
+            self._described[object_] = known
+        return known
+
+
+def _described(existing: Mapping[str, Mapping[str, Any]], fields: ObjectFields) -> _Described:
+    readable = {
+        role: name
+        for role, types in TYPES.items()
+        if (name := getattr(fields, role)) in existing and existing[name].get("type") in types
+    }
+    lengths = {role: int(existing[name].get("length") or 0) for role, name in readable.items()}
+    return _Described(
+        Shape(
+            frozenset(role for role, name in readable.items() if existing[name].get("updateable")),
+            {role: length for role, length in lengths.items() if length},
+        ),
+        readable,
+        tuple(name for name in fields.email if name in existing),
+        {name: str(field.get("type")) for name, field in existing.items()},
+        time.monotonic(),
+    )
+
+
+def _record(row: Mapping[str, Any], object_: str, described: _Described) -> Record:
+    addresses = (_address(row.get(name)) for name in described.emails)
+    values = {role: _incoming(role, row.get(name)) for role, name in described.readable.items()}
+    contact = str(row.get("PersonContactId") or "")
+    return Record(str(row["Id"]), object_, tuple(a for a in addresses if a), values, described.shape, contact)
+
+
+def answered(answer: object, expected: int) -> list[Any]:
+    """The rows of a collections answer, one for each that was sent."""
+    if not isinstance(answer, list) or len(answer) != expected:
+        raise Retriable("unreadable_answer", f"expected {expected} rows", uncertain=True)
+    return answer
+
+
+def _address(value: object) -> str:
+    return unicodedata.normalize("NFC", str(value or "").strip()).lower()
+
+
+def _incoming(role: str, value: Any) -> Value:
+    if role == "bounce_date" and value:
+        return round(datetime.fromisoformat(value).timestamp() * 1000)
+    if role == "opted_out":
+        return bool(value)
+    return value or None
+
+
+def _outgoing(role: str, value: Value) -> object:
+    if role == "bounce_date" and isinstance(value, int):
+        return datetime.fromtimestamp(value / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return value

@@ -1,0 +1,165 @@
+"""Logged in at Salesforce: the one place that makes calls.
+
+Through simple-salesforce, around the traps that were reproduced in it: it sets no time-out, forgets a call's own
+headers after a re-login, and its record methods recurse on a lasting 401 and join ids into URLs. So the time-out and
+the headers are the session's, every call is `restful` with a JSON body, and logging in again is done here, once.
+"""
+
+from __future__ import annotations
+
+import time
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import requests
+from requests.adapters import HTTPAdapter
+from simple_salesforce.api import Salesforce
+from simple_salesforce.exceptions import SalesforceExpiredSession
+
+from syncd import __version__
+from syncd.errors import Fatal, Retriable, SyncdError
+from syncd.salesforce.errors import translate
+from syncd.salesforce.login import expired, log_in
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from syncd.config import Secrets
+    from syncd.config.models import SalesforceSection
+
+T = TypeVar("T")
+
+
+class _Adapter(HTTPAdapter):
+    """Sets the time-out that nobody else sets, counts, and compares clocks.
+
+    The configured authorities are set here too: on a session $REQUESTS_CA_BUNDLE would win over them.
+    """
+
+    def __init__(self, timeout: float, ca_bundle: Path | None) -> None:
+        self.timeout = timeout
+        self.ca_bundle = ca_bundle
+        self.calls = 0
+        self.ahead: float | None = None
+        super().__init__()
+
+    def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
+        self.calls += 1
+        kwargs["timeout"] = kwargs.get("timeout") or self.timeout
+        if self.ca_bundle:
+            kwargs["verify"] = str(self.ca_bundle)
+        started = time.time()
+        answer = super().send(request, *args, **kwargs)
+        self.ahead = _ahead(answer.headers.get("Date", ""), started, time.time())
+        return answer
+
+
+def _ahead(date: str, asked: float, answered: float) -> float | None:
+    """Seconds by which the Date of an answer lies after or, negative, before the time in which it was made here."""
+    try:
+        said = parsedate_to_datetime(date).timestamp()
+    except ValueError:
+        return None
+    return said - answered if said > answered else min(0.0, said + 1 - asked)  # it tells whole seconds, cut
+
+
+class Session:
+    """For one thread. Logs in at the first call; a session that expires is renewed once a call."""
+
+    def __init__(self, settings: SalesforceSection, secrets: Secrets) -> None:
+        self._settings = settings
+        self._secrets = secrets
+        self._http = requests.Session()
+        self._adapter = _Adapter(settings.timeout.total_seconds(), settings.ca_bundle)
+        self._http.mount("https://", self._adapter)
+        # Without it an update of a Lead or Account may run assignment rules and change the owner.
+        self._http.headers["Sforce-Auto-Assign"] = "FALSE"
+        self._http.headers["User-Agent"] = f"syncd/{__version__}"
+        self._client: Salesforce | None = None
+
+    @property
+    def calls(self) -> int:
+        """HTTP requests made so far, the login's among them."""
+        return self._adapter.calls
+
+    @property
+    def usage(self) -> tuple[int, int] | None:
+        """What Salesforce last said of the org's 24 hours: calls used, calls allowed."""
+        usage = self._client.api_usage.get("api-usage") if self._client else None
+        return (usage.used, usage.total) if usage else None
+
+    @property
+    def clock_ahead(self) -> float | None:
+        """By how many seconds Salesforce's clock is ahead of ours, by its last answer's Date."""
+        return self._adapter.ahead
+
+    def log_in(self) -> str:
+        """Logs in unless that is done; the instance's host. With a session id that was given nothing is asked yet."""
+        return str(self._translated(self._connected).sf_instance)
+
+    def versions(self) -> list[str]:
+        """The API versions that the org offers, such as "67.0"."""
+        host = self.log_in()
+        answer = self._translated(lambda: self._http.get(f"https://{host}/services/data", allow_redirects=False))
+        if answer.status_code != 200:
+            raise Retriable(f"HTTP_{answer.status_code}", f"asking {host} for its API versions")
+        listed = self._translated(answer.json)
+        return [str(one.get("version", "")) for one in listed if isinstance(one, dict)]
+
+    def close(self) -> None:
+        self._http.close()
+
+    def call(self, method: str, path: str, *, body: object = None, params: Mapping[str, str] | None = None) -> Any:
+        """The decoded answer. Raises Retriable or Fatal."""
+        arguments: dict[str, Any] = {"method": method, "params": params, "allow_redirects": False}
+        if body is not None:
+            arguments["json"] = body
+        return self._translated(lambda: self._restful(path, arguments))
+
+    def _restful(self, path: str, arguments: dict[str, Any]) -> Any:
+        try:
+            return self._connected().restful(path, **arguments)
+        except SalesforceExpiredSession:
+            self._client = None
+        try:
+            return self._connected(again=True).restful(path, **arguments)
+        except SalesforceExpiredSession as error:
+            self._client = None
+            raise Fatal("INVALID_SESSION_ID", "a session that was just opened is refused") from error
+
+    def _translated(self, ask: Callable[[], T]) -> T:
+        try:
+            return ask()
+        except SyncdError:
+            raise
+        except Exception as error:
+            translate(error)
+
+    def query(self, soql: str, *, deleted: bool = False) -> list[dict[str, Any]]:
+        """All rows of a query, page by page; `deleted`: with deleted and archived ones."""
+        answer = self.call("GET", "queryAll" if deleted else "query", params={"q": soql})
+        found: list[dict[str, Any]] = answer["records"]
+        while not answer["done"]:
+            page = str(answer["nextRecordsUrl"]).split(f"/v{self._settings.api_version}/", 1)[-1]
+            answer = self.call("GET", page)
+            found += answer["records"]
+        return found
+
+    # --- logging in -------------------------------------------------------------------------------------------
+
+    def _connected(self, *, again: bool = False) -> Salesforce:
+        if self._client is None:
+            instance, session_id = self._login(again=again)
+            self._client = Salesforce(
+                instance_url=instance,
+                session_id=session_id,
+                session=self._http,
+                version=self._settings.api_version,
+            )
+        return self._client
+
+    def _login(self, *, again: bool) -> tuple[str, str]:
+        if again and self._settings.auth == "session":
+            raise expired()
+        return log_in(self._http, self._settings, self._secrets)
