@@ -1,0 +1,122 @@
+"""One run: the only place where facts, plans and Salesforce meet.
+
+    fold in   fresh events join their recipients' time lines and make their subjects due
+    claim     due subjects, a page at a time
+    gather    their facts and their records; Tasks of unknown fate are looked up
+    plan      what follows (pure)
+    intend    every change is committed with before, after and why, before the first call
+    apply     the calls that change Salesforce, and their receipts
+    release   the claims are given back; what is to be tried again is due later
+
+A crash at any point loses nothing: claims of a dead run are freed by the next one, and what it may have written is
+settled by reading.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from syncd.engine.apply import apply
+from syncd.engine.context import Context, Options, Stopped, Summary, assemble
+from syncd.engine.gather import gather
+from syncd.errors import Fatal, Retriable
+from syncd.plan import activity_is_due, plan
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from syncd.model import Case, Record, Subject
+
+SOON = 1  # ms: not in this run, but in the next
+
+__all__ = ["Context", "Options", "Summary", "assemble", "run"]
+
+
+def run(c: Context, cause: str, *, write: bool = True, tasks_now: bool = True, show_again_in: int = SOON) -> Summary:
+    """Reconciles everything that is due. Raises Busy and StoreError; what Salesforce refuses is in the summary.
+
+    Without `write` it plans, shows and changes nothing in Salesforce; what it showed is due again after `show_again_in`
+    ms, and at once for the first run that writes. Without `tasks_now`, Tasks are written only every so often, so that
+    one gathers what came meanwhile; marks and opt-outs never wait.
+    """
+    started = c.now()
+    said = Summary(run_id=c.work.begin(cause, started, c.options.settle))
+    calls_before = c.crm.session.calls
+    tasks_at = 0 if tasks_now else _next_tasks(c)
+    try:
+        _after_observing(c, started, write=write, show_again_in=show_again_in)
+        _fold_in(c, said, started)
+        while page := _claim(c, said, started):
+            _plan_page(c, said, page, show_again_in=0 if write else show_again_in, tasks_at=tasks_at)
+        if write:
+            apply(c, said)
+        if write and tasks_at <= started:
+            c.work.set_meta(_LAST_TASKS, str(started))
+    except Stopped:
+        said.ended = "stopped"
+        c.work.put_off((subject_id for subject_id, _ in c.journal.give_up(said.run_id)), c.now())
+    except (Retriable, Fatal) as error:
+        said.ended = "unavailable" if isinstance(error, Retriable) else "fatal"
+        said.code, said.words = error.code, error.words
+        c.work.failed(((i, c.retry_at(attempts)) for i, attempts in c.journal.give_up(said.run_id)), c.now())
+    # Any other error leaves the run open, as a crash would: the next one finds it dead and settles what it left.
+    said.calls = c.crm.session.calls - calls_before
+    c.journal.count_calls(said.calls, c.now())
+    c.work.end(said.run_id, c.now(), said.as_dict())
+    return said
+
+
+_LAST_TASKS = "tasks_written_at"
+_OBSERVED = "observed"
+
+
+def _after_observing(c: Context, started: int, *, write: bool, show_again_in: int) -> None:
+    """What was only shown and put off is due for the first run that writes."""
+    if write and c.work.meta(_OBSERVED):
+        c.work.wake_all(started)
+        c.work.set_meta(_OBSERVED, "")
+    elif not write and show_again_in > SOON:
+        c.work.set_meta(_OBSERVED, "yes")
+
+
+def _next_tasks(c: Context) -> int:
+    return int(c.work.meta(_LAST_TASKS) or 0) + c.options.tasks_every
+
+
+def _fold_in(c: Context, said: Summary, started: int) -> None:
+    while folded := c.work.fold(started):
+        said.events += folded
+        c.going_on(said.run_id)
+
+
+def _claim(c: Context, said: Summary, started: int) -> list[Subject]:
+    c.going_on(said.run_id)
+    return c.work.claim(said.run_id, c.options.batch_size, started)
+
+
+def _plan_page(c: Context, said: Summary, page: Sequence[Subject], *, show_again_in: int, tasks_at: int) -> None:
+    """Plans one page and commits the intents; or, with `show_again_in`, shows them and leaves their subjects due."""
+    wait_for_tasks = tasks_at > c.now()
+    rules = replace(c.rules, activities="off") if wait_for_tasks else c.rules
+    try:
+        cases, records = gather(c, said, page, rules)
+    except (Retriable, Fatal):
+        c.work.failed(((subject.id, c.retry_at(subject.attempts)) for subject in page), c.now())
+        raise
+    plans = [(case, plan(case, records[case.subject.sf_id], rules, c.now())) for case in cases if _has(case, records)]
+    said.subjects += len(page)
+    for case, planned in plans:
+        said.planned.update(change.what.value for change in planned.changes if change.is_open)
+        c.show(case, planned)
+    if show_again_in:
+        c.work.put_off((case.subject.id for case, planned in plans if planned.changes), c.now() + show_again_in)
+        return
+    if wait_for_tasks:
+        c.work.put_off((case.subject.id for case in cases if activity_is_due(case, c.rules)), tasks_at)
+    rules_id = c.journal.rules_id(c.rules, c.now())
+    c.journal.commit(said.run_id, rules_id, ((case.subject.id, planned) for case, planned in plans), c.now())
+
+
+def _has(case: Case, records: dict[str, Record]) -> bool:
+    return case.subject.sf_id in records

@@ -1,0 +1,127 @@
+"""What a run works with, and what it tells afterwards."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections import Counter
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from syncd.store import Journal, Work, open_store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from syncd.config import Settings
+    from syncd.model import Case, Plan, Rules
+    from syncd.salesforce import Crm
+
+FIRST_RETRY = 60_000
+LAST_RETRY = 3_600_000
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Times in ms."""
+
+    batch_size: int = 2_000
+    retry_for: int = 7 * 86_400_000
+    settle: int = 600_000  # how long Salesforce may still commit what it did not answer
+    tasks_every: int = 900_000
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The store, Salesforce, the rules; and clock, chance and the wish to stop as arguments."""
+
+    work: Work
+    journal: Journal
+    crm: Crm
+    rules: Rules
+    options: Options
+    now: Callable[[], int]
+    chance: Callable[[], float]  # in [0, 1)
+    stopping: Callable[[], bool]
+    show: Callable[[Case, Plan], None]
+
+    def going_on(self, run_id: int) -> None:
+        """Between two steps: shows that the run lives, and lets go if somebody wants it to."""
+        if self.stopping():
+            raise Stopped
+        self.work.beat(run_id, self.now())
+
+    def retry_at(self, attempts: int) -> int:
+        """Back-off doubles up to an hour, with jitter so that not everything comes back at once."""
+        pause = min(FIRST_RETRY << min(attempts, 16), LAST_RETRY)
+        return self.now() + round(pause * (0.5 + self.chance()))
+
+
+@dataclass(slots=True)
+class Summary:
+    """What a run did; `ended` is done, stopped, unavailable or fatal, with Salesforce's code and words."""
+
+    run_id: int = 0
+    ended: str = "done"
+    code: str = ""
+    words: str = ""
+    events: int = 0
+    subjects: int = 0
+    unmatched: int = 0
+    calls: int = 0
+    planned: Counter[str] = field(default_factory=Counter)  # by what
+    changes: Counter[str] = field(default_factory=Counter)  # by state
+
+    def as_dict(self) -> dict[str, object]:
+        return {
+            "run": self.run_id,
+            "ended": self.ended,
+            "code": self.code,
+            "words": self.words,
+            "events": self.events,
+            "subjects": self.subjects,
+            "unmatched": self.unmatched,
+            "calls": self.calls,
+            "planned": dict(self.planned),
+            "changes": dict(self.changes),
+        }
+
+
+class Stopped(Exception):  # noqa: N818
+    """Somebody asked the run to stop; it has let go between two calls."""
+
+
+@contextmanager
+def assemble(
+    settings: Settings,
+    crm: Crm,
+    stopping: Callable[[], bool] = lambda: False,
+    show: Callable[[Case, Plan], None] = lambda _case, _plan: None,
+) -> Iterator[Context]:
+    """A context on this thread's own connection to the store, with the real clock and real chance."""
+    db = open_store(settings.store.path)
+    try:
+        yield Context(
+            work=Work(db),
+            journal=Journal(db),
+            crm=crm,
+            rules=settings.judgement(),
+            options=Options(
+                batch_size=settings.sync.batch_size,
+                retry_for=_ms(settings.sync.retry_for),
+                settle=_ms(settings.activities.settle_uncertain),
+                tasks_every=_ms(settings.activities.every),
+            ),
+            now=lambda: time.time_ns() // 1_000_000,
+            chance=random.random,
+            stopping=stopping,
+            show=show,
+        )
+    finally:
+        db.close()
+
+
+def _ms(duration: timedelta) -> int:
+    return duration // timedelta(milliseconds=1)

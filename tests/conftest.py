@@ -1,0 +1,128 @@
+"""A Salesforce over HTTPS, a store on disk, and syncd between them; the clock is the test's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
+
+from syncd.config import Settings, from_mapping
+from syncd.engine import Options, Summary, assemble, run
+from syncd.model import Plan
+from syncd.salesforce import Crm
+from syncd.sandbox import Org, Sandbox
+from syncd.sarbacane import read
+from syncd.store import Desk, Inbox, open_store
+from tests.factories import NOW
+
+# too_slow: how busy the machine is says nothing of the code
+hypothesis_settings.register_profile(
+    "suite", max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
+hypothesis_settings.load_profile("suite")
+
+
+@pytest.fixture(scope="session")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The sandbox's certificate and login key: making them takes longer than most tests."""
+    return tmp_path_factory.mktemp("keys")
+
+
+@pytest.fixture
+def org() -> Org:
+    return Org()
+
+
+@pytest.fixture
+def sandbox(org: Org, keys: Path) -> Iterator[Sandbox]:
+    with Sandbox(org, directory=keys) as running:
+        yield running
+
+
+@dataclass
+class Clock:
+    """A clock that stands still unless a test moves it; each look is a millisecond later."""
+
+    at: int = NOW
+
+    def __call__(self) -> int:
+        self.at += 1
+        return self.at
+
+
+@dataclass
+class Syncd:
+    """A store, a client and a clock: events in, runs, and what they did."""
+
+    settings: Settings
+    crm: Crm
+    clock: Clock = field(default_factory=Clock)
+    options: Options | None = None
+    stopping: Callable[[], bool] = lambda: False
+    plans: list[Plan] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.db = open_store(self.settings.store.path)
+        self.desk = Desk(self.db)
+
+    def receive(self, *payloads: dict[str, Any]) -> None:
+        Inbox(self.db).append([read(payload, self.clock()) for payload in payloads])
+
+    def run(self, **arguments: Any) -> Summary:
+        show = self.plans.append
+        with assemble(self.settings, self.crm, lambda: self.stopping(), lambda _, plan: show(plan)) as context:
+            mine = replace(context, now=self.clock, chance=lambda: 0.5, options=self.options or context.options)
+            return run(mine, "test", **arguments)
+
+    def changes(self) -> list[tuple[str, str]]:
+        return [(change["what"], change["state"]) for change in self.desk.changes()]
+
+    def later(self, **time: int) -> None:
+        units = {"minutes": 60_000, "hours": 3_600_000, "days": 86_400_000}
+        self.clock.at += sum(units[unit] * number for unit, number in time.items())
+
+
+@pytest.fixture
+def configured(sandbox: Sandbox, tmp_path: Path) -> Callable[..., Settings]:
+    """Settings that reach the sandbox as they would reach Salesforce; sections given are merged in."""
+    secrets = tmp_path / "secrets"
+    secrets.mkdir(mode=0o700)
+    for name, text in {
+        "salesforce_private_key": sandbox.private_key.read_text(),
+        "webhook_tokens": "test-token-0123456789-abcdef\n",
+    }.items():
+        (secrets / name).touch(mode=0o600)
+        (secrets / name).write_text(text)
+
+    def make(**sections: dict[str, Any]) -> Settings:
+        values: dict[str, Any] = {
+            "secrets_dir": str(secrets),
+            "store": {"url": f"sqlite:///{tmp_path}/syncd.db"},
+            "sync": {"mode": "live"},
+            "salesforce": {
+                "login_host": sandbox.address,
+                "username": sandbox.username,
+                "consumer_key": sandbox.consumer_key,
+                "ca_bundle": str(sandbox.ca_bundle),
+                "timeout": "5s",
+            },
+        }
+        for name, section in sections.items():
+            values[name] = values.get(name, {}) | section
+        return from_mapping(values)
+
+    return make
+
+
+@pytest.fixture
+def syncd(configured: Callable[..., Settings]) -> Iterator[Syncd]:
+    settings = configured()
+    running = Syncd(settings, Crm(settings))
+    yield running
+    running.db.close()
+    running.crm.session.close()

@@ -1,0 +1,267 @@
+"""What happens when Salesforce does not do as it is asked: nothing is lost, nothing is there twice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from syncd.config import Settings
+from syncd.salesforce import Crm
+from syncd.sandbox import Fault, Org, Sandbox
+from tests.conftest import Syncd
+from tests.factories import ADDRESS, payload
+
+CREATE: dict[str, Any] = {"path": "composite/sobjects$", "method": "POST"}
+UPDATE: dict[str, Any] = {"path": "composite/sobjects$", "method": "PATCH"}
+LOCK: dict[str, Any] = {"row_code": "UNABLE_TO_LOCK_ROW", "row_message": "unable to obtain exclusive access"}
+RULE: dict[str, Any] = {"row_code": "FIELD_CUSTOM_VALIDATION_EXCEPTION", "row_message": "no bounces on Mondays"}
+
+
+@pytest.fixture
+def contact(org: Org) -> str:
+    return org.add("Contact", LastName="Durand", Email=ADDRESS)
+
+
+def reason(org: Org, sf_id: str) -> Any:
+    return org.get(sf_id)["EmailBouncedReason"]
+
+
+# --- one row ----------------------------------------------------------------------------------------------------
+
+
+def test_a_rejected_mark_is_kept_with_salesforces_words(syncd: Syncd, org: Org, contact: str) -> None:
+    org.faults.add(Fault(**UPDATE, **RULE, times=1))
+    syncd.receive(payload("hard_bounce", whId=contact))
+    assert syncd.run().changes == {"rejected": 1}
+    (change,) = syncd.desk.changes()
+    assert [(r["code"], r["words"]) for r in change["receipts"]] == [(RULE["row_code"], RULE["row_message"])]
+    assert syncd.desk.status(syncd.clock())["rejected"] == 1
+    syncd.later(days=30)
+    assert syncd.run().subjects == 0
+
+
+@pytest.mark.parametrize(("kind", "call"), [("hard_bounce", UPDATE), ("open", CREATE)])
+def test_a_locked_row_is_tried_again_later(
+    syncd: Syncd, org: Org, contact: str, kind: str, call: dict[str, Any]
+) -> None:
+    org.faults.add(Fault(**call, **LOCK, times=1))
+    syncd.receive(payload(kind, whId=contact))
+    assert syncd.run().changes == {"superseded": 1}
+    assert syncd.run().subjects == 0  # not at once
+    syncd.later(minutes=2)
+    assert syncd.run().changes == {"done": 1}
+    assert syncd.desk.status(syncd.clock())["subjects_failing"] == 0
+
+
+def test_the_pause_between_tries_doubles_up_to_an_hour(syncd: Syncd, org: Org, contact: str) -> None:
+    org.faults.add(Fault(**UPDATE, **LOCK, times=None))
+    syncd.receive(payload("hard_bounce", whId=contact))
+    pauses = []
+    for _ in range(8):
+        before = syncd.clock.at
+        assert syncd.run().changes == {"superseded": 1}
+        due = syncd.db.execute("SELECT min(due_at) FROM subjects").fetchone()[0]
+        pauses.append(round((due - before) / 60_000))
+        syncd.clock.at = due
+    assert pauses == [1, 2, 4, 8, 16, 32, 60, 60]
+
+
+def test_a_row_that_stays_locked_for_a_week_is_rejected(syncd: Syncd, org: Org, contact: str) -> None:
+    org.faults.add(Fault(**UPDATE, **LOCK, times=None))
+    syncd.receive(payload("hard_bounce", whId=contact))
+    syncd.run()
+    syncd.later(days=6)
+    assert syncd.run().changes == {"superseded": 1}
+    syncd.later(days=1)
+    assert syncd.run().changes == {"rejected": 1}
+
+
+def test_a_rejected_task_may_be_made_when_something_new_comes(syncd: Syncd, org: Org, contact: str) -> None:
+    org.faults.add(Fault(**CREATE, **RULE, times=1))
+    syncd.receive(payload("open", 0, "s", whId=contact))
+    assert syncd.run().changes == {"rejected": 1}
+    assert org.all("Task") == []
+    syncd.receive(payload("open", 0.1, "s", whId=contact))
+    syncd.run()
+    assert len(org.all("Task")) == 1
+
+
+@pytest.mark.parametrize(("fault", "state"), [(LOCK, "superseded"), (RULE, "rejected")])
+def test_a_task_that_cannot_be_updated_stays_as_it_was(
+    syncd: Syncd, org: Org, contact: str, fault: dict[str, Any], state: str
+) -> None:
+    syncd.receive(payload("open", 0, "s", whId=contact))
+    syncd.run()
+    org.faults.add(Fault(**UPDATE, **fault, times=1))
+    syncd.receive(payload("open", 0.1, "s", whId=contact))
+    assert syncd.run().changes == {state: 1}
+    syncd.receive(payload("open", 0.2, "s", whId=contact))
+    syncd.later(hours=2)
+    syncd.run()
+    assert org.all("Task")[0]["Description"].startswith("Opened 3 times")
+
+
+def test_one_bad_row_does_not_hold_up_the_others(syncd: Syncd, org: Org, contact: str) -> None:
+    others = [org.add("Contact", LastName=f"N{i}", Email=f"n{i}@example.fr") for i in range(5)]
+    org.faults.add(Fault(**UPDATE, **RULE, row=contact))
+    syncd.receive(
+        payload("hard_bounce", whId=contact),
+        *(payload("hard_bounce", whId=sf_id, email=f"n{i}@example.fr") for i, sf_id in enumerate(others)),
+    )
+    assert syncd.run().changes == {"rejected": 1, "done": 5}
+
+
+# --- a whole call -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_an_uncertain_update_is_settled_by_reading(syncd: Syncd, org: Org, contact: str, when: Any) -> None:
+    org.faults.add(Fault(**UPDATE, status=503, code="SERVER_UNAVAILABLE", when=when, times=1))
+    syncd.receive(payload("hard_bounce", whId=contact))
+    said = syncd.run()
+    assert (said.ended, said.code, dict(said.changes)) == ("unavailable", "SERVER_UNAVAILABLE", {"uncertain": 1})
+    syncd.later(minutes=5)
+    syncd.run()
+    assert reason(org, contact) == "550 5.1.1 user unknown"
+    states = [state for _, state in syncd.changes()]
+    assert states == (["done"] if when == "after" else ["superseded", "done"])
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"status": 503, "code": "SERVER_UNAVAILABLE"},
+        {"status": 500, "code": "UNKNOWN_EXCEPTION"},
+        {"status": 502, "body": "<html>Bad Gateway</html>", "content_type": "text/html"},
+        {"status": 200, "body": '[{"id": "00T'},
+        {"status": 200, "body": ""},
+        {"status": 200, "body": "[]"},
+        {"reset": True},
+    ],
+    ids=["503", "500", "html", "cut off", "empty", "no rows", "reset"],
+)
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_task_of_unknown_fate_is_looked_up_before_it_is_made_again(
+    syncd: Syncd, org: Org, contact: str, when: Any, fault: dict[str, Any]
+) -> None:
+    org.faults.add(Fault(**CREATE, **fault, when=when, times=1))
+    syncd.receive(payload("open", 0, "s", whId=contact))
+    said = syncd.run()
+    assert (said.ended, dict(said.changes)) == ("unavailable", {"uncertain": 1})
+    syncd.later(minutes=5)
+    calls = org.calls_count()
+    syncd.run()  # Salesforce may still commit
+    assert not [call for call in org.calls[calls:] if "queryAll" in call.path or call.writing]
+    syncd.later(minutes=6)
+    syncd.run()
+    syncd.run()
+    assert len(org.all("Task")) == 1
+    assert syncd.changes()[-1] == ("activity", "done")
+    syncd.receive(payload("open", 0.1, "s", whId=contact))
+    syncd.run()
+    assert [task["Description"].splitlines()[0] for task in org.all("Task")] == ["Opened 2 times, not clicked"]
+
+
+def test_a_task_of_unknown_fate_that_a_person_deleted_is_not_made_again(syncd: Syncd, org: Org, contact: str) -> None:
+    org.faults.add(Fault(**CREATE, status=503, when="after", times=1))
+    syncd.receive(payload("open", 0, "s", whId=contact))
+    syncd.run()
+    org.delete(org.all("Task")[0]["Id"])
+    syncd.later(minutes=11)
+    syncd.receive(payload("open", 0.1, "s", whId=contact))
+    syncd.run()
+    assert org.all("Task") == []
+
+
+def test_what_was_not_sent_yet_when_a_call_failed_is_planned_again(syncd: Syncd, org: Org, contact: str) -> None:
+    others = [org.add("Contact", LastName=f"N{i}", Email=f"n{i}@example.fr") for i in range(250)]
+    org.faults.add(Fault(**CREATE, status=503, when="before", times=1))
+    syncd.receive(*(payload("open", whId=sf_id, email=f"n{i}@example.fr") for i, sf_id in enumerate(others)))
+    assert syncd.run().changes == {"uncertain": 200}
+    syncd.later(minutes=12)
+    syncd.run()
+    assert len(org.all("Task")) == 250
+
+
+@pytest.mark.parametrize("when", ["read", "write"])
+def test_salesforce_out_of_reach_loses_nothing(
+    syncd: Syncd, org: Org, sandbox: Sandbox, contact: str, when: str
+) -> None:
+    syncd.receive(payload("open", 0, "s", whId=contact))
+    if when == "write":
+        org.faults.add(Fault(**CREATE, status=403, code="REQUEST_LIMIT_EXCEEDED", message="TotalRequests", times=1))
+        assert syncd.run().code == "REQUEST_LIMIT_EXCEEDED"
+    else:
+        sandbox.stop()
+        said = syncd.run()
+        assert (said.ended, said.code) == ("unavailable", "unreachable")
+        assert "jeanne" not in said.words
+        sandbox.start()
+    syncd.later(minutes=5)
+    syncd.run()
+    assert len(org.all("Task")) == 1
+
+
+def test_a_refused_login_is_fatal_and_everything_is_kept(syncd: Syncd, org: Org, contact: str) -> None:
+    org.revoke_logins()
+    syncd.receive(payload("hard_bounce", whId=contact))
+    said = syncd.run()
+    assert (said.ended, said.code) == ("fatal", "invalid_grant")
+    assert said.words.startswith("user hasn't approved this consumer")
+    org.allow_logins()
+    syncd.later(hours=2)
+    syncd.run()
+    assert reason(org, contact) == "550 5.1.1 user unknown"
+
+
+def test_a_call_that_salesforce_refuses_for_good_is_fatal(syncd: Syncd, org: Org, contact: str) -> None:
+    org.faults.add(Fault(**CREATE, status=403, code="API_DISABLED_FOR_ORG", times=1))
+    syncd.receive(payload("open", whId=contact))
+    said = syncd.run()
+    assert (said.ended, said.code, dict(said.changes)) == ("fatal", "API_DISABLED_FOR_ORG", {"superseded": 1})
+
+
+def test_a_session_that_expires_in_the_middle_is_renewed(syncd: Syncd, org: Org, contact: str) -> None:
+    syncd.receive(payload("hard_bounce", whId=contact))
+    syncd.run()
+    org.expire_sessions()
+    syncd.receive(payload("delivered", 1, whId=contact))
+    assert syncd.run().ended == "done"
+    assert reason(org, contact) is None
+
+
+def test_a_given_session_that_expires_is_fatal_and_says_what_to_do(
+    configured: Callable[..., Settings], org: Org, sandbox: Sandbox, contact: str
+) -> None:
+    settings = configured(salesforce={"auth": "session", "instance_url": sandbox.url})
+    secret = settings.secrets_dir / "salesforce_session_id"
+    secret.touch(mode=0o600)
+    secret.write_text(sandbox.session_id())
+    syncd = Syncd(settings, Crm(settings))
+    try:
+        syncd.receive(payload("hard_bounce", whId=contact))
+        assert syncd.run().ended == "done"
+        org.expire_sessions()
+        syncd.receive(payload("delivered", 1, whId=contact))
+        said = syncd.run()
+        assert (said.ended, said.code) == ("fatal", "INVALID_SESSION_ID")
+        assert "salesforce_session_id" in said.words
+    finally:
+        syncd.db.close()
+        syncd.crm.session.close()
+
+
+# --- stopping -----------------------------------------------------------------------------------------------------
+
+
+def test_a_run_that_is_asked_to_stop_lets_go_and_the_next_one_does_it(syncd: Syncd, org: Org, contact: str) -> None:
+    others = [org.add("Contact", LastName=f"N{i}", Email=f"n{i}@example.fr") for i in range(250)]
+    syncd.receive(*(payload("open", whId=sf_id, email=f"n{i}@example.fr") for i, sf_id in enumerate(others)))
+    syncd.stopping = lambda: bool(org.all("Task"))
+    said = syncd.run()
+    assert (said.ended, dict(said.changes)) == ("stopped", {"done": 200})
+    syncd.stopping = lambda: False
+    assert syncd.run().changes == {"done": 50}
+    assert len(org.all("Task")) == 250
