@@ -1,0 +1,1 @@
+"""The crash campaign: nothing acknowledged is lost, nothing is stored twice, whatever is killed."""

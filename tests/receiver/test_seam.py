@@ -1,0 +1,132 @@
+"""The seam without a network: bodies that do not come, commits that do not end."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from syncd.errors import StoreError
+from syncd.receiver import create_app, seam
+from syncd.receiver.seam import Seam
+from tests.receiver.configured import TOKEN, settings
+from tests.receiver.stored import body
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator
+    from pathlib import Path
+
+    from flask import Flask
+
+
+@dataclass
+class Request:
+    """Granian's scope and transport in one. Each chunk may be a time to wait instead."""
+
+    chunks: list[bytes | float] = field(default_factory=list)
+    method: str = "POST"
+    path: str = f"/webhooks/sarbacane/{TOKEN}"
+    query_string: str = ""
+    client: str = "192.0.2.1:4711"
+    scheme: str = "http"
+    headers: dict[str, str] = field(default_factory=dict)
+    answers: list[tuple[int, dict[str, str], bytes]] = field(default_factory=list)
+    read: int = 0
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for chunk in self.chunks:
+            if isinstance(chunk, float):
+                await asyncio.sleep(chunk)
+            else:
+                self.read += 1
+                yield chunk
+
+    async def __call__(self) -> bytes:
+        return b"".join([chunk async for chunk in self])
+
+    def response_bytes(self, status: int, headers: list[tuple[str, str]], content: bytes) -> None:
+        self.answers.append((status, {name.lower(): value for name, value in headers}, content))
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> Iterator[Flask]:
+    app = create_app(settings(tmp_path, max_body_bytes=2000))
+    yield app
+    app.extensions["intake"].close()
+
+
+def answer(app: Flask, *requests: Request) -> list[int]:
+    """The statuses, of requests that come at the same time."""
+
+    async def run() -> None:
+        running = Seam(app)
+        running.__rsgi_init__(asyncio.get_running_loop())
+        await asyncio.gather(*(running.__rsgi__(request, request) for request in requests))
+
+    asyncio.run(run())
+    return [status for request in requests for status, *_ in request.answers]
+
+
+def committing(app: Flask, monkeypatch: pytest.MonkeyPatch, settle: Callable[[Future[None]], Any]) -> None:
+    def submit(*_: object) -> Future[None]:
+        commit: Future[None] = Future()
+        settle(commit)
+        return commit
+
+    monkeypatch.setattr(app.extensions["intake"], "submit", submit)
+
+
+def test_a_body_that_does_not_come_is_given_up(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(seam, "SLOWEST", 0.0)
+    slow = Request([body(1)[:10], 60.0])
+    assert answer(app, slow, Request([body(2)])) == [408, 204]
+    assert slow.answers[0][1]["connection"] == "close"
+
+
+def test_without_a_valid_token_no_body_is_read(app: Flask) -> None:
+    unknown = Request([body(1)], path="/webhooks/sarbacane/unknown")
+    put = Request([body(1)], method="PUT")
+    assert answer(app, unknown, put) == [404, 404]
+    assert (unknown.read, put.read) == (0, 0)
+
+
+def test_an_endless_body_is_not_read_to_its_end(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(seam, "DRAINED", 10_000)
+    endless = Request([b"x" * 1000] * 1000)
+    assert answer(app, endless) == [204]
+    assert endless.read == 11
+
+
+def test_a_commit_that_fails_is_answered_with_try_again(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    committing(app, monkeypatch, lambda commit: commit.set_exception(StoreError("full")))
+    request = Request([body(1)])
+    assert answer(app, request) == [503]
+    assert (request.answers[0][1]["retry-after"], request.answers[0][1]["server"]) == ("30", "")
+
+
+def test_a_commit_that_hangs_is_answered_with_try_again(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(seam, "GIVE_UP", 0.01)
+    commits: list[Future[None]] = []
+    committing(app, monkeypatch, commits.append)
+    assert answer(app, Request([body(1)])) == [503]
+    monkeypatch.setattr("syncd.receiver.app.GIVE_UP", 0.01)
+    assert app.test_client().post(f"/webhooks/sarbacane/{TOKEN}", data=body(1)).status_code == 503
+
+
+def test_the_seam_hands_on_what_proxies_say(tmp_path: Path) -> None:
+    app = create_app(settings(tmp_path, trusted_proxies=1))
+    seen: list[object] = []
+    inner = app.extensions["intake"].submit
+
+    def submit(sent: bytes, at: int, source: str) -> Future[None]:
+        seen.append(source)
+        commit: Future[None] = inner(sent, at, source)
+        return commit
+
+    app.extensions["intake"].submit = submit
+    assert answer(app, Request([body(1)], headers={"x-forwarded-for": "203.0.113.9"})) == [204]
+    app.extensions["intake"].close()
+    assert seen == ["webhook from 203.0.113.9"]
