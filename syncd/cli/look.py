@@ -1,0 +1,157 @@
+"""The commands that look and change nothing."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from syncd.cli.given import CSV, JSON, KINDS, SINCE, UNTIL, Address
+from syncd.cli.tables import LIMIT, counts, show
+from syncd.cli.words import event_line, iso, moment
+from syncd.config import load
+from syncd.store import Desk, Filter, Lists, open_store
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from syncd.config import Settings
+    from syncd.model import Event
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+@click.pass_obj
+def status(config: Path | None, *, as_json: bool) -> None:
+    """What is going on, on one screen. Exits 1 when something was rejected or is failing."""
+    settings = load(config)
+    said = _gather(settings)
+    if as_json:
+        for name in ("last_event_at",):
+            said[name] = iso(said[name])
+        click.echo(json.dumps(said, indent=2))
+    else:
+        for name, text in _lines(said):
+            click.echo(f"{name:<18}{text}")
+    raise SystemExit(1 if said["rejected"] or said["subjects_failing"] else 0)
+
+
+def _gather(settings: Settings) -> dict[str, Any]:
+    db = open_store(settings.store.path)
+    try:
+        said = Desk(db).status(time.time_ns() // 1_000_000)
+    finally:
+        db.close()
+    free = shutil.disk_usage(settings.store.path.parent).free
+    return {"mode": settings.sync.mode, "store": str(settings.store.path), **said, "disk_free_bytes": free}
+
+
+def _lines(said: dict[str, Any]) -> list[tuple[str, str]]:
+    kinds = ", ".join(f"{kind} {number}" for kind, number in said["kinds"].items()) or "none yet"
+    return [
+        ("mode", said["mode"] + ("" if said["mode"] == "live" else ": plans, and writes nothing to Salesforce")),
+        ("last event", moment(said["last_event_at"])),
+        ("events", f"{said['events']} ({kinds})"),
+        (
+            "waiting",
+            f"{said['events_waiting']} events, {said['subjects_due']} subjects due, {said['subjects_later']} later",
+        ),
+        ("unmatched", f"{said['unmatched']} recipients without a record"),
+        ("rejected", f"{said['rejected']} changes that Salesforce would not take"),
+        (
+            "failing",
+            f"{said['subjects_failing']} subjects, tried again; {said['unsettled']} changes without a clear answer",
+        ),
+        ("quarantine", f"{said['quarantined']} deliveries that could not be read"),
+        ("last run", _run(said["last_run"]) + ("; one is going on" if said["run_going_on"] else "")),
+        ("Salesforce calls", f"{said['calls_24h']} in 24 hours"),
+        ("disk", f"{said['disk_free_bytes'] / 1e9:.1f} GB free at {said['store']}"),
+    ]
+
+
+def _run(last: dict[str, Any] | None) -> str:
+    if last is None:
+        return "none yet"
+    summary = last["summary"] or {}
+    changes = ", ".join(f"{number} {state}" for state, number in summary.get("changes", {}).items()) or "no change"
+    ended = " ".join(
+        part for part in (summary.get("ended", ""), summary.get("code", ""), summary.get("words", "")) if part
+    )
+    return f"{last['id']} by {last['cause']}, {moment(last['ended_at'])}: {ended}; {changes}"
+
+
+@click.command()
+@SINCE
+@UNTIL
+@click.option("--kind", type=KINDS, default=None, help="Only this kind.")
+@click.option("--email", type=Address(), default="", help="Only of this address.")
+@click.option("--whid", default="", help="Only with this whId, as Sarbacane sent it.")
+@click.option("--campaign", default="", help="Only of this campaignId.")
+@click.option("--send", default="", help="Only of this sendId.")
+@LIMIT
+@JSON
+@CSV
+@click.pass_obj
+def events(config: Path | None, /, *, limit: int, as_json: bool, as_csv: bool, **given: Any) -> None:
+    """List what Sarbacane reported, the last received first; --json has the payloads as they came.
+
+    \b
+    syncd events --kind hard_bounce --since 7d
+    syncd events --email jeanne.durand@example.fr --limit 0 --csv > jeanne.csv
+    """
+    wanted = Filter(**{name: value for name, value in given.items() if value is not None})
+    settings = load(config)
+    with closing(open_store(settings.store.path)) as db:
+        found = ({**_event(event_id, event), "_": event} for event_id, event in Lists(db).events(wanted))
+        rows = ((row if not as_json else _whole(row)) for row in found)
+        show(rows, lambda row: event_line(row["_"]), _EVENT, limit=limit, as_json=as_json, as_csv=as_csv)
+
+
+_EVENT = (
+    "id", "at", "received_at", "kind", "word", "address", "whid", "campaign", "send", "subject", "url", "smtp",
+)  # fmt: skip
+
+
+def _event(event_id: int, event: Event) -> dict[str, Any]:
+    words = {name: getattr(event, name) for name in _EVENT[4:]}
+    times = {"at": iso(event.at), "received_at": iso(event.received_at)}
+    return {"id": event_id, **times, "kind": event.kind.value, **words}
+
+
+def _whole(row: dict[str, Any]) -> dict[str, Any]:
+    event = row.pop("_")
+    return {**row, "key": event.key.hex(), "raw": json.loads(event.raw)}
+
+
+@click.command()
+@SINCE
+@UNTIL
+@LIMIT
+@JSON
+@CSV
+@click.pass_obj
+def runs(config: Path | None, *, since: int | None, until: int | None, limit: int, as_json: bool, as_csv: bool) -> None:
+    """List what was run, and what came of it; the last first."""
+    settings = load(config)
+    with closing(open_store(settings.store.path)) as db:
+        found = (
+            {**run, "started_at": iso(run["started_at"]), "ended_at": iso(run["ended_at"])}
+            for run in Lists(db).runs(Filter(since=since, until=until))
+        )
+        show(found, _run_line, _RUN, limit=limit, as_json=as_json, as_csv=as_csv)
+
+
+_RUN = (
+    "run", "cause", "started_at", "ended_at", "ended", "code", "words", "events", "subjects", "unmatched", "calls",
+    "planned", "changes",
+)  # fmt: skip
+
+
+def _run_line(run: dict[str, Any]) -> str:
+    ended = " ".join(part for part in (run["ended"], run["code"], run["words"]) if part) or "going on, or killed"
+    did = f"{run['events']} events, {run['subjects']} subjects, {counts(run['changes'], 'no change')}"
+    return f"{run['run']:>6}  {run['started_at'][:19]}Z  {run['cause']:<8}  {ended}: {did}; {run['calls']} calls"

@@ -1,0 +1,71 @@
+"""The commands that go on until they are stopped."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import gettempdir
+
+import click
+
+from syncd import logs, processes
+from syncd.config import file_in_use, load
+
+
+@click.command()
+@click.pass_obj
+def serve(config: Path | None) -> None:
+    """Run the receiver and the scheduler together, until stopped."""
+    settings = load(config)
+    settings.secrets.webhook_tokens()  # what is missing is said before anything starts
+    logs.configure()
+    raise SystemExit(processes.serve(file_in_use(config), settings.receiver.bind))
+
+
+@click.command()
+@click.pass_obj
+def receive(config: Path | None) -> None:
+    """Run the receiver: Sarbacane's events go into the store.
+
+    Listens on [receiver] bind, or on the socket that systemd hands over.
+    """
+    from syncd.receiver.server import serve as serve_http
+
+    processes.die_with_parent()
+    settings = load(config)
+    logs.configure()
+    serve_http(settings, file_in_use(config))
+
+
+@click.command()
+@click.pass_obj
+def schedule(config: Path | None) -> None:
+    """Run the scheduler: what is due goes to Salesforce, at once and then every [sync] every."""
+    from syncd.schedule import schedule as run_schedule
+
+    processes.die_with_parent()
+    settings = load(config)
+    logs.configure()
+    run_schedule(settings)
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option(
+    "--port", default=8443, show_default=True, type=click.IntRange(0, 65535), help="Port; 0 takes a free one."
+)
+@click.option(
+    "--directory",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path(gettempdir()) / "syncd-sandbox",
+    show_default=True,
+    help="Where its certificate and the login's key are kept.",
+)
+@click.option(
+    "--records", default=10, show_default=True, type=click.IntRange(0), help="Contacts and Leads to begin with."
+)
+def sandbox(host: str, port: int, directory: Path, records: int) -> None:
+    """Run a local stand-in for Salesforce, over HTTPS: for trying a configuration."""
+    from syncd.sandbox import serve as serve_sandbox
+
+    directory.mkdir(parents=True, exist_ok=True)
+    serve_sandbox(host, port, directory, records)

@@ -1,0 +1,121 @@
+"""The commands that do something once."""
+
+from __future__ import annotations
+
+import json
+import sys
+from contextlib import nullcontext
+from dataclasses import replace
+from itertools import count
+from typing import TYPE_CHECKING, NoReturn
+
+import click
+
+from syncd import logs
+from syncd.cli.progress import progress
+from syncd.cli.words import change_line
+from syncd.config import load
+from syncd.engine import assemble, run
+from syncd.salesforce import Crm
+from syncd.store import migrate as migrate_store
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from syncd.config import Settings
+    from syncd.engine import Summary
+    from syncd.model import Case, Change, Plan
+    from syncd.store import Work
+
+AMISS, NOT_NOW = 1, 3
+WORTH_A_BAR = 500  # subjects
+
+
+@click.command()
+@click.option("--dry-run", is_flag=True, help="Plan and show every change, before → after, and write nothing.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+@click.pass_obj
+def sync(config: Path | None, *, dry_run: bool, as_json: bool) -> None:
+    """Reconcile everything that is due, now.
+
+    Exits 1 if something was rejected, 3 if Salesforce or the store could not be used or another run is going on.
+    """
+    settings = load(config)
+    logs.configure()
+    reconcile(settings, "sync", dry_run=dry_run, as_json=as_json)
+
+
+def reconcile(
+    settings: Settings,
+    cause: str,
+    *,
+    dry_run: bool,
+    as_json: bool,
+    preview: Work | None = None,
+    expected: int = 0,
+    more: Mapping[str, int] | None = None,
+) -> NoReturn:
+    """A run, told; exits with its code.
+
+    `preview` is what a dry run looks at, `expected` how many subjects about; `more` is for the JSON document.
+    """
+    planned: dict[int, Sequence[Change]] = {}
+    write = settings.sync.mode == "live" and not dry_run
+    number = count(1)
+
+    with progress(cause, expected) if expected >= WORTH_A_BAR else nullcontext(lambda _: None) as is_at:
+
+        def show(case: Case, plan: Plan) -> None:
+            is_at(next(number))
+            if not write:
+                planned[case.subject.id] = plan.changes
+
+        with assemble(settings, Crm(settings), show=show) as context:
+            if settings.sync.mode == "observe" and preview is None:
+                context.work.wake_all(context.now())  # what the scheduler showed and put off is shown again
+            said = run(replace(context, work=preview) if preview else context, cause, write=write)
+    changes = [change for of_subject in planned.values() for change in of_subject]
+    if as_json:
+        shown = [change_as_dict(change) for change in changes]
+        click.echo(json.dumps({**(more or {}), **said.as_dict(), "written": write, "would_change": shown}, indent=2))
+    else:
+        for change in changes:
+            click.echo(change_line(change))
+        _tell(said, write=write, observing=settings.sync.mode == "observe")
+    sys.exit(NOT_NOW if said.ended != "done" else AMISS if said.changes["rejected"] else 0)
+
+
+def change_as_dict(change: Change) -> dict[str, object]:
+    return {
+        "what": change.what.value,
+        "object": change.object,
+        "sf_id": change.sf_id,
+        "before": dict(change.before),
+        "after": dict(change.after),
+        "why": dict(change.why),
+        "state": change.state.value,
+        "code": change.code,
+    }
+
+
+def _tell(said: Summary, *, write: bool, observing: bool) -> None:
+    if not write:
+        reason = '[sync] mode is "observe"; with "live" it is written' if observing else "dry run"
+        click.echo(f"Nothing was written to Salesforce ({reason}).")
+    counted = ", ".join(f"{number} {state}" for state, number in sorted(said.changes.items())) or "no change"
+    click.echo(f"Run {said.run_id}: {said.events} new events, {said.subjects} subjects, {counted}; {said.calls} calls.")
+    if said.unmatched:
+        click.echo(f"{said.unmatched} without a record in Salesforce: no usable whId, or it is gone.")
+    if said.ended != "done":
+        click.echo(f"Ended early, {said.ended}: {said.code} {said.words}".rstrip(), err=True)
+        click.echo("Everything is kept and is tried again.", err=True)
+
+
+@click.command()
+@click.pass_obj
+def migrate(config: Path | None) -> None:
+    """Bring the store to this version's schema. Back it up first."""
+    settings = load(config)
+    names = migrate_store(settings.store.path)
+    click.echo("\n".join(f"applied {name}" for name in names) or "Nothing to do: the store is up to date.")

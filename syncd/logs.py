@@ -1,0 +1,39 @@
+"""Logs: one event a line on stderr, text for a terminal and JSON elsewhere, addresses masked."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+import structlog
+
+QUIET = {"apscheduler": logging.ERROR}  # a run skipped because the last one still goes on is nothing to warn of
+
+
+def configure(*, json: bool | None = None) -> None:
+    """For structlog's loggers and the libraries' alike. `json` None: text if stderr is a terminal."""
+    if json is None:
+        json = not sys.stderr.isatty()
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+    ]
+    renderer = structlog.processors.JSONRenderer() if json else structlog.dev.ConsoleRenderer()
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        wrapper_class=structlog.stdlib.BoundLogger,
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler()
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+            foreign_pre_chain=[*shared, structlog.stdlib.PositionalArgumentsFormatter()],
+        )
+    )
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    for name, level in QUIET.items():
+        logging.getLogger(name).setLevel(level)
