@@ -1,0 +1,216 @@
+"""What Salesforce says: login, clock, API version, calls left, objects, fields, Tasks."""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from syncd.checkup.fields import object_findings
+from syncd.checkup.finding import CONFIGURATION, UNREACHABLE, WRONG, Finding
+from syncd.errors import ConfigError, Fatal, Retriable
+from syncd.salesforce.login import LEGACY_WARNING, LoginRefused
+from syncd.salesforce.session import Session
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from syncd.config import Settings
+    from syncd.store.estimate import Load
+
+    T = TypeVar("T")
+
+TOLERATED = 60.0  # seconds: assertions live for 180, and Salesforce accepts 300
+TASK_FIELDS = ("WhoId", "Subject", "Description", "ActivityDate", "Status", "TaskSubtype")
+TASK_BYTES = 2_048  # what Salesforce counts against the data storage for one
+MONTH = 30
+DAY_IN_SECONDS = 86_400
+WRITTEN_A_CALL = 200
+CALLS_A_RUN = 4  # reading and writing Contacts and Leads
+DESCRIBES_A_DAY = 48  # two objects, each hour
+
+
+LATER = ("API version", "API calls", "Contact", "Lead", "Task")
+
+
+def salesforce(settings: Settings, load: Load | None) -> Iterator[Finding]:
+    session = Session(settings.salesforce, settings.secrets)
+    try:
+        yield from _logged_in(session, settings, load)
+    finally:
+        session.close()
+
+
+def _logged_in(session: Session, settings: Settings, load: Load | None) -> Iterator[Finding]:
+    refused = _login(session, settings)
+    yield refused or Finding.ok("login", _who(session, settings))
+    if settings.salesforce.auth == "password":
+        yield Finding.hint("login", LEGACY_WARNING, 'set up auth = "jwt"; syncd init makes its key')
+    yield _clock(session)
+    if refused:
+        yield from (Finding.skipped(thing, "login failed") for thing in LATER)
+        return
+    version = _version(session, settings)
+    yield version
+    if version.code:
+        yield from (Finding.skipped(thing, "no usable API version") for thing in LATER[1:])
+        return
+    yield from _rest(session, settings, load)
+
+
+def _login(session: Session, settings: Settings) -> Finding | None:
+    failed = _tried("login", session.log_in)
+    if failed or settings.salesforce.auth != "session":
+        return failed
+    # a session id that was given is proved by the first call only
+    return _tried("login", lambda: session.call("GET", "limits"))
+
+
+def _rest(session: Session, settings: Settings, load: Load | None) -> Iterator[Finding]:
+    yield from _attempt("API calls", lambda: [_calls(session.call("GET", "limits"), settings, load)])
+    for name, external_id in settings.mapping.external_id:
+        fields = getattr(settings.fields, name)
+        yield from _attempt(name, partial(object_findings, session, name, fields, external_id))
+    if settings.activities.mode == "off":
+        yield Finding.ok("Task", 'not needed: [activities] mode = "off"')
+        return
+    yield from _attempt("Task", lambda: _task(session))
+    yield _estimate(load)
+
+
+def _attempt(thing: str, look: Callable[[], list[Finding]]) -> list[Finding]:
+    found: list[Finding] = []
+    failed = _tried(thing, lambda: found.extend(look()))
+    return [failed] if failed else found
+
+
+def _tried(thing: str, do: Callable[[], object]) -> Finding | None:
+    """What kept it from being done, if anything."""
+    try:
+        do()
+    except ConfigError:
+        return Finding.skipped(thing, "a secret is wrong, see above")
+    except LoginRefused as error:
+        return Finding.wrong(thing, f"{error.code}: {error.said}", error.do)
+    except Retriable as error:
+        return Finding.wrong(thing, str(error), _RETRIABLE.get(error.code, _LATER), code=UNREACHABLE)
+    except Fatal as error:
+        # no trusted connection is no connection
+        code = UNREACHABLE if error.code == "tls" else WRONG
+        return Finding.wrong(thing, str(error), _FATAL.get(error.code, ""), code=code)
+    return None
+
+
+_LATER = "try again later; trust.salesforce.com tells of disturbances"
+_RETRIABLE = {
+    "unreachable": "compare login_host, my_domain and instance_url with Setup > My Domain; does a firewall or a proxy "
+    "($HTTPS_PROXY) stand between?",
+    "REQUEST_LIMIT_EXCEEDED": "the org's calls of the last 24 hours are used up: see Setup > System Overview > API "
+    "Requests for who uses them; syncd goes on by itself when there are some again",
+}
+_FATAL = {
+    "tls": "if a proxy of yours signs HTTPS, write its authority under [salesforce]: ca_bundle = "
+    "\"/etc/ssl/proxy.pem\"; if a certificate has expired or is not yet valid, look at this machine's clock",
+    "API_DISABLED_FOR_ORG": "the org's edition has no API, or the user lacks the permission “API Enabled”",
+    "NOT_FOUND": "give the integration user access to it in its permission set, under Object Settings",
+    "INSUFFICIENT_ACCESS": "give the integration user access to it in its permission set, under Object Settings",
+    "instance_url": "write the org's own host: my_domain = \"acme.my.salesforce.com\"",
+}  # fmt: skip
+
+
+def _who(session: Session, settings: Settings) -> str:
+    of = settings.salesforce
+    user = f" as {of.username}" if of.username and of.auth in ("jwt", "password") else ""
+    return f"{of.auth}{user} at {session.log_in()}"
+
+
+def _clock(session: Session) -> Finding:
+    ahead = session.clock_ahead
+    if ahead is None:
+        return Finding.skipped("clock", "no answer to compare with")
+    if abs(ahead) <= TOLERATED:
+        return Finding.ok("clock", f"within {max(1, math.ceil(abs(ahead)))} s of Salesforce's")
+    way = "slow" if ahead > 0 else "fast"
+    return Finding.wrong(
+        "clock", f"this machine's clock is {_span(abs(ahead))} {way}; logins fail when clocks differ",
+        "run: timedatectl set-ntp true",
+    )  # fmt: skip
+
+
+def _span(seconds: float) -> str:
+    return f"{seconds / 60:.0f} minutes" if seconds >= 120 else f"{seconds:.0f} s"
+
+
+def _version(session: Session, settings: Settings) -> Finding:
+    wanted, offered = settings.salesforce.api_version, list[str]()
+    failed = _tried("API version", lambda: offered.extend(session.versions()))
+    if failed:
+        return failed
+    if wanted in offered:
+        return Finding.ok("API version", f"{wanted}; the org offers {offered[0]} to {offered[-1]}")
+    last = max(offered, key=float, default="67.0")
+    return Finding.wrong(
+        "API version", f"the org does not offer {wanted}", f'write under [salesforce]: api_version = "{last}"',
+        code=CONFIGURATION,
+    )  # fmt: skip
+
+
+def _calls(limits: dict[str, Any], settings: Settings, load: Load | None) -> Finding:
+    left, allowed = (int(limits.get("DailyApiRequests", {}).get(name, 0)) for name in ("Remaining", "Max"))
+    needed = calls_a_day(settings.sync.every.total_seconds(), load)
+    said = f"{left:,} of {allowed:,} left today; syncd takes at most about {needed:,} a day"
+    if left >= needed:
+        return Finding.ok("API calls", said)
+    return Finding.wrong(
+        "API calls", said, 'make fewer runs, under [sync]: every = "5m"',
+        "see Setup > System Overview > API Requests for who uses the others",
+    )  # fmt: skip
+
+
+def calls_a_day(every: float, load: Load | None) -> int:
+    """At most: each run that has something to do reads and writes both objects. A run without work makes no call, so
+    there are no more of those than events; not knowing the events, every run counts."""
+    runs = DAY_IN_SECONDS / every
+    busy = runs if load is None or not load.events else min(runs, load.events_a_day)
+    more = load.events_a_day / WRITTEN_A_CALL if load else 0
+    return math.ceil(busy * CALLS_A_RUN + DESCRIBES_A_DAY + more)
+
+
+def _task(session: Session) -> list[Finding]:
+    described = session.call("GET", "sobjects/Task/describe")
+    if not described.get("createable"):
+        return [
+            Finding.wrong(
+                "Task", "the user may not create Tasks",
+                "give the integration user the permission “Edit Tasks”, or write under [activities]: mode = \"off\"",
+            )
+        ]  # fmt: skip
+    by_name = {field["name"]: field for field in described["fields"]}
+    closed = [name for name in TASK_FIELDS if not by_name.get(name, {}).get("createable")]
+    if closed:
+        return [
+            Finding.wrong(
+                "Task", f"these fields of a new Task may not be set: {', '.join(closed)}",
+                "give the integration user Read and Edit on them in its permission set: Object Settings > Task",
+            )
+        ]  # fmt: skip
+    rows = session.query("SELECT MasterLabel FROM TaskStatus WHERE IsClosed = true ORDER BY SortOrder")
+    if not rows:
+        return [
+            Finding.wrong(
+                "Task", "no status of a Task counts as closed, so activities would stay open",
+                "tick Closed for one in Setup > Object Manager > Task > Fields > Status",
+            )
+        ]  # fmt: skip
+    return [Finding.ok("Task", f"may be created, with the status “{rows[0]['MasterLabel']}”")]
+
+
+def _estimate(load: Load | None) -> Finding:
+    if load is None or not load.events:
+        return Finding.hint("Tasks a month", "not known before events have come; one for each person and send opened")
+    tasks = load.tasks_a_day * MONTH
+    return Finding.ok(
+        "Tasks a month",
+        f"about {tasks:,.0f}, which is {tasks * TASK_BYTES / 1e6:,.1f} MB of Salesforce's data storage"
+        f" (from the last {load.days:,.0f} days of events)",
+    )
