@@ -1,0 +1,253 @@
+"""`syncd explain`: the chain from facts to receipts, drawn."""
+
+from __future__ import annotations
+
+import json
+from contextlib import closing
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from syncd.cli.given import JSON, Address
+from syncd.cli.words import counted, difference, event_line, iso, moment
+from syncd.config import load
+from syncd.explain import Judged, Made, Point, SoftCount, Story, Weight
+from syncd.explain import explain as explained
+from syncd.salesforce import record_id
+from syncd.store import Chain, open_store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from syncd.model import Rules
+
+EVENTS_SHOWN = 30
+CHANGES_SHOWN = 20
+
+
+@click.command()
+@click.argument("who", metavar="WHID|EMAIL|RECORD")
+@JSON
+@click.pass_obj
+def explain(config: Path | None, *, who: str, as_json: bool) -> None:
+    """Tell why a contact was marked, or was not: events, what counts of them, decisions, changes, receipts.
+
+    Tells what the store knows and asks nothing of Salesforce. Exits 1 if nothing is known of it.
+    """
+    settings = load(config)
+    rules = settings.judgement()
+    named = record_id(who.strip())
+    address = str(Address().convert(who, None, None)) if "@" in who else ""
+    asked = {"address": address} if address else {"whid": who.strip()}
+    with closing(open_store(settings.store.path)) as db:
+        chain = Chain(db)
+        stories = [explained(facts, rules) for facts in chain.facts(**asked, sf_id=named.id if named else "")]
+        unfolded = 0 if stories else chain.unfolded(**asked)
+        kept = [] if stories else chain.quarantined(who.strip())
+    if as_json:
+        document = {
+            "asked": who, "subjects": [_document(story, rules) for story in stories], "unfolded": unfolded,
+            "quarantine": kept,
+        }  # fmt: skip
+        click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+    for number, story in enumerate(stories if not as_json else ()):
+        click.echo("\n" * bool(number) + "\n".join(_lines(story, rules)))
+    if not stories:
+        click.echo(_nothing(who, unfolded, kept), err=True)
+        raise SystemExit(1)
+
+
+def _nothing(who: str, unfolded: int, kept: list[int]) -> str:
+    if unfolded:
+        return f"{counted(unfolded, 'event')} of {who} came, and no run has seen them yet. Type: syncd sync"
+    if kept:
+        return f"No event of {who}, but quarantine has it. Type: syncd quarantine show {kept[0]}"
+    return f"Nothing came of {who}. Was it mailed, and is it written as in Sarbacane? Type: syncd events --since 1d"
+
+
+# --- for people -----------------------------------------------------------------------------------------------------
+
+
+def _lines(story: Story, rules: Rules) -> Iterator[str]:
+    facts = story.facts
+    yield f"{facts.object} {facts.sf_id}" if facts.sf_id else "no record in Salesforce"
+    for mailed in facts.recipients:
+        yield f"  {mailed.address}, whId {mailed.whid or '(none)'}"
+    yield "In short"
+    yield from (f"  {_sentence(point)}" for point in story.points)
+    yield from _cut("Events", [event_line(event) for event in _timeline(story)], EVENTS_SHOWN)
+    for judged in story.addresses:
+        yield f"Sends to {judged.address}"
+        yield from (f"  {line}" for line in _sends(judged))
+    if facts.decisions:
+        yield "Decisions"
+        for word in facts.decisions:
+            what = f"{word.aspect.value} {word.verdict.value.replace('_', ' ')} by {word.by}"
+            yield f"  {moment(word.at)}  {what}: events up to {moment(word.through)} never count again. {word.note}"
+    shown = [line for change in facts.changes for line in _change(change, rules)]
+    yield from _cut("Changes", shown or ["none"], CHANGES_SHOWN)
+
+
+def _timeline(story: Story) -> list[Any]:
+    return sorted(story.facts.events, key=lambda event: (event.at, event.key))
+
+
+def _cut(title: str, lines: list[str], most: int) -> Iterator[str]:
+    yield title
+    if len(lines) > most:
+        yield f"  … {len(lines) - most} earlier lines; --json has all"
+    yield from (f"  {line}" for line in lines[-most:])
+
+
+def _sends(judged: Judged) -> Iterator[str]:
+    for one in judged.sends[-EVENTS_SHOWN:]:
+        first = moment(one.send.events[0].at)
+        weight = "" if one.weight is Weight.NO_BOUNCE else f": {one.weight.value}"
+        outcome = "nothing known" if one.send.outcome.value == "open" else one.send.outcome.value
+        yield f"{first}  {one.send.key}  {outcome}{weight}"
+    if judged.soft.counted or judged.soft.left_out:
+        yield _soft(judged.soft)
+
+
+def _soft(soft: SoftCount) -> str:
+    """`3 of 5 counted; 2 left out: same day`."""
+    left = "; ".join(f"{number} left out: {weight.value}" for weight, number in soft.left_out.items())
+    text = f"soft bounces in a row: {soft.counted} of {soft.threshold} counted" + (f"; {left}" if left else "")
+    short = soft.counted >= soft.threshold and soft.days < soft.span_days
+    return text + (f"; over {soft.days} days, and at least {soft.span_days} are needed" if short else "")
+
+
+def _change(change: Made, rules: Rules) -> Iterator[str]:
+    if change.activity:
+        what = f"{'update' if change.before else 'create'} Task “{change.after.get('subject', '')}”"
+    else:
+        what = difference(change.before, change.after) or "already so"
+    why = change.why.get("text") or change.why.get("send", "")
+    head = f"{moment(change.at)}  run {change.run}  {change.what.value} {change.state.value}: {what} ({why})"
+    other = _other_rules(change, rules)
+    yield head + (f" [rules {change.rules}, since changed: {', '.join(other)}]" if other else "")
+    for answer in change.answers:
+        said = f"taken {answer.sf_id}".rstrip() if answer.ok else f"{answer.code}: {answer.words}"
+        yield f"  {moment(answer.at)}  {said} {answer.words if answer.ok else ''}".rstrip()
+
+
+def _other_rules(change: Made, rules: Rules) -> list[str]:
+    """The names of the rules that were others then."""
+    now = json.loads(json.dumps(asdict(rules), default=sorted))
+    return sorted(name for name in now if change.rules_body.get(name) != now[name])
+
+
+def _sentence(point: Point) -> str:
+    """The point in words. Whatever has no sentence is named as it is, so that nothing is left out."""
+    words = {name: _WORDS[name](value) if name in _WORDS else value for name, value in point.about.items()}
+    return _SENTENCES.get(point.code, point.code.replace("_", " ")).format(**words)
+
+
+_WORDS: dict[str, Callable[[Any], str]] = {
+    "at": moment,
+    "since": moment,
+    "next": lambda at: f"again {moment(at)}" if at is not None else "again by: syncd resync --unmatched",
+    "soft": lambda soft: _soft(soft),
+    "events": lambda number: counted(number, "event"),
+    "sends": lambda number: counted(number, "send"),
+    "bounced": lambda number: counted(number, "bounced send"),
+    "times": lambda number: "once" if number == 1 else f"{number} times",
+    "aspect": lambda aspect: aspect.replace("_", " "),
+    "verdict": lambda verdict: verdict.replace("_", " "),
+}
+
+_RETRY = "Salesforce would not take it, {code}: {words}. Mend it, then type: syncd retry"
+_LOOKED = "Looked for {times}, last {at}; {next}."
+
+_SENTENCES = {
+    "unfolded": "{events} came since the last run. Type: syncd sync",
+    "record_not_needed": "Its record was not looked for: nothing that came asks for a change.",
+    "no_record": "Nothing is written: no record for the whId {whid!r}. " + _LOOKED,
+    "no_whid": "Nothing is written: no whId names its record. " + _LOOKED,
+    "mark_done": "Marked invalid in run {run}, {at}: {text}.",
+    "mark_found": "It was marked already, seen {at}; left as it was.",
+    "mark_refused": "Not marked for the bounce of {address}: {words}.",
+    "mark_rejected": "Not marked: " + _RETRY,
+    "mark_uncertain": "A mark was sent, {at}, and no clear answer came; the next run reads the record.",
+    "lift_done": "The mark was taken back in run {run}, {at}: {text}.",
+    "lift_found": "The mark was gone, seen {at}: {text}.",
+    "lift_rejected": "The mark could not be taken back: " + _RETRY,
+    "opt_out_done": "Opted out in run {run}, {at}: {text}.",
+    "opt_out_found": "It was opted out already, seen {at}.",
+    "opt_out_rejected": "Not opted out: " + _RETRY,
+    "settled": "A person's word stands: {aspect} {verdict}, seen {at}. What came before never sets it again.",
+    "invalid": "{address} is invalid: {text}, {at}.",
+    "below": "{address} is not invalid: {soft}.",
+    "arrived_since": "{address} is fine: a mail arrived after {bounced}.",
+    "settled_all": "{address}: {bounced}, none of which counts any more.",
+    "fine": "{address} is fine: no bounce in {sends}.",
+    "opted_out": "{kind} reported {at}, of {address}.",
+    "failing": "It has failed since {since}, {times}, and is tried again.",
+    "due": "It is due {at}: the next run then plans it.",
+}
+
+
+# --- for machines -----------------------------------------------------------------------------------------------------
+
+
+def _document(story: Story, rules: Rules) -> dict[str, Any]:
+    facts = story.facts
+    return {
+        "record": facts.sf_id or None,
+        "object": facts.object or None,
+        "recipients": [_plain(asdict(mailed)) for mailed in facts.recipients],
+        "points": [{"code": point.code, **_plain(dict(point.about))} for point in story.points],
+        "events": [
+            {
+                "key": event.key.hex(), "at": iso(event.at), "received_at": iso(event.received_at),
+                "kind": event.kind.value, "address": event.address, "whid": event.whid, "campaign": event.campaign,
+                "send": event.send, "raw": json.loads(event.raw),
+            }
+            for event in _timeline(story)
+        ],
+        "addresses": [_judged(judged) for judged in story.addresses],
+        "decisions": [_plain(asdict(word)) for word in facts.decisions],
+        "changes": [
+            {**_plain({k: v for k, v in asdict(change).items() if k != "rules_body"}),
+             "rules_changed_since": _other_rules(change, rules)}
+            for change in facts.changes
+        ],
+        "unfolded": facts.unfolded,
+        "due_at": iso(facts.due_at),
+        "failing_since": iso(facts.failing_since),
+    }  # fmt: skip
+
+
+def _judged(judged: Judged) -> dict[str, Any]:
+    verdict = judged.invalid
+    return {
+        "address": judged.address,
+        "invalid": verdict and {
+            "rule": verdict.rule, "reason": verdict.reason, "at": iso(verdict.event.at),
+            "event": verdict.event.key.hex(), "counted": [event.key.hex() for event in verdict.counted],
+        },
+        "soft_bounces": _plain(judged.soft),
+        "sends": [
+            {
+                "send": one.send.key, "outcome": one.send.outcome.value, "weight": one.weight.name.lower(),
+                "first": iso(one.send.events[0].at), "events": [event.key.hex() for event in one.send.events],
+            }
+            for one in judged.sends
+        ],
+    }  # fmt: skip
+
+
+def _plain(it: Any, name: str = "") -> Any:
+    """Instants in ISO form, whatever they are nested in."""
+    if isinstance(it, SoftCount):
+        return {**_plain(asdict(it)), "left_out": {why.value: number for why, number in it.left_out.items()}}
+    if isinstance(it, dict):
+        return {str(key): _plain(value, key) for key, value in it.items()}
+    if isinstance(it, list | tuple):
+        return [_plain(value) for value in it]
+    return iso(it) if name in _INSTANTS and isinstance(it, int) else it
+
+
+_INSTANTS = frozenset({"at", "next", "since", "through", "looked_up_at", "bounce_date"})

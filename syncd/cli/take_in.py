@@ -1,0 +1,79 @@
+"""`syncd import`: Sarbacane's files, on the same way as the webhook."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from contextlib import closing
+from io import BufferedReader
+from pathlib import Path
+
+import click
+
+from syncd import operate
+from syncd.cli.given import DRY_RUN, JSON
+from syncd.cli.progress import progress
+from syncd.cli.words import counted
+from syncd.config import load
+from syncd.errors import Unreadable
+from syncd.offline import CHUNK
+from syncd.operate import Taken
+from syncd.store import Inbox, open_store
+
+SHOWN = 20  # unreadable items of a file that are shown
+
+
+@click.command("import")
+@click.argument(
+    "files", metavar="FILE…", nargs=-1, required=True,
+    type=click.Path(path_type=Path, exists=True, dir_okay=False, readable=True),
+)  # fmt: skip
+@DRY_RUN
+@JSON
+@click.pass_obj
+def take_in(config: Path | None, *, files: tuple[Path, ...], dry_run: bool, as_json: bool) -> None:
+    """Take in events from files: Sarbacane's offline JSON, or a CSV whose first line names the same fields.
+
+    JSON may be an object, an array or a line for each. What is stored already, by webhook or an earlier import, stays
+    once, so an import that was stopped is just started again. What cannot be read goes to quarantine with file and
+    line, and the exit code is 1. The next run of syncd works on what is new.
+    """
+    settings = load(config)
+    now = time.time_ns() // 1_000_000
+    told = {}
+    with closing(open_store(settings.store.path)) as db:
+        for path in files:
+            told[str(path)] = _one(Inbox(db), path, now, dry_run=dry_run, quiet=as_json)
+    if as_json:
+        documents = {name: _as_dict(said) for name, said in told.items()}
+        click.echo(json.dumps({"written": not dry_run, "files": documents}, indent=2, ensure_ascii=False))
+    elif dry_run:
+        click.echo("Nothing was stored (dry run).")
+    elif any(said.quarantined for said in told.values()):
+        click.echo("See: syncd quarantine list")
+    sys.exit(1 if any(said.quarantined for said in told.values()) else 0)
+
+
+def _one(inbox: Inbox, path: Path, now: int, *, dry_run: bool, quiet: bool) -> Taken:
+    said, shown = Taken(), 0
+    with BufferedReader(path.open("rb", buffering=0), CHUNK) as file, progress(path.name, path.stat().st_size) as is_at:
+        try:
+            for said in operate.take_in(inbox, file, path.name, now, dry_run=dry_run):
+                is_at(file.tell())
+                for unread in said.unread[: 0 if quiet else SHOWN - shown]:
+                    click.echo(f"{unread.source}: {unread.reason}", err=True)
+                    shown += 1
+        except Unreadable as error:
+            raise click.UsageError(f"{path}: {error}") from error
+    if not quiet:
+        click.echo(f"{path}: {_counts(said)}")
+    return said
+
+
+def _counts(said: Taken) -> str:
+    return f"{counted(said.new, 'new event')}, {said.known:,} known already, {said.quarantined:,} in quarantine"
+
+
+def _as_dict(said: Taken) -> dict[str, int]:
+    return {"items": said.items, "new": said.new, "known": said.known, "quarantined": said.quarantined}
