@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from syncd.intake import keep, sort
 from syncd.offline import items
 from syncd.store import Unread
-from syncd.store.sqlite import PAUSE, ROWS_A_TRANSACTION, chunks
+from syncd.store.sqlite import PAUSE, chunks
 
 if TYPE_CHECKING:
     import io
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from syncd.store import Choice, Chosen, Inbox, Lists, Preview
 
 BYTES_A_TRANSACTION = 1 << 20
+ROWS_A_TURN = 10
+"""Rows of an import that go into one transaction. With 100 a receiver's p99 beside it was 2.8 to 4.8 times that of an
+idle one, with 10 it was 1.3 to 3.3 times over ten measurements; a million lines take seven minutes instead of three."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +95,7 @@ class _Batch:
 
     @property
     def is_full(self) -> bool:
-        return len(self.events) + len(self.unread) >= ROWS_A_TRANSACTION or self.size >= BYTES_A_TRANSACTION
+        return len(self.events) + len(self.unread) >= ROWS_A_TURN or self.size >= BYTES_A_TRANSACTION
 
     def add(self, item: Item, source: str, now: int) -> None:
         self.items += 1

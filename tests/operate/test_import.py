@@ -241,8 +241,8 @@ def test_an_import_leaves_the_receiver_its_turn(
         return append(inbox, events, unread)
 
     monkeypatch.setattr(Inbox, "append", counted)
-    command("import", file(lines([payload("open", i) for i in range(250)])))
-    assert sizes == [100, 100, 50]
+    command("import", file(lines([payload("open", i) for i in range(25)])))
+    assert sizes == [10, 10, 5]
 
 
 def read(content: bytes) -> list[tuple[int, bytes]]:
