@@ -245,6 +245,21 @@ def test_without_writing_everything_is_planned_shown_and_still_due(syncd: Syncd,
     assert syncd.run().changes == {"done": 2}
 
 
+def test_what_is_shown_is_exactly_what_is_then_done(syncd: Syncd, org: Org, contact: str, lead: str) -> None:
+    syncd.receive(
+        *(payload(kind, day, whId=contact) for kind, day in [*SOFT, ("open", -1), ("unsubscribe", -2)]),
+        payload("hard_bounce", 1, whId=lead, email=OTHER),
+        payload("hard_bounce", 1, whId=lead, email="old@example.fr"),
+        payload("click", 0, whId=lead, email=OTHER),
+    )
+    syncd.run(write=False)
+    shown = [change for plan in syncd.plans for change in plan.changes]
+    syncd.run()
+    done = [(c["what"], c["sf_id"], c["before"], c["after"], c["why"]) for c in syncd.desk.changes()]
+    assert done == [(c.what.value, c.sf_id, c.before, c.after, c.why) for c in shown]
+    assert {c["state"] for c in syncd.desk.changes()} == {"done", "refused"}
+
+
 def test_what_is_observed_is_not_read_every_minute_and_written_by_the_first_run_that_writes(
     syncd: Syncd, org: Org, contact: str
 ) -> None:
