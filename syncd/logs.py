@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import logging
+import re
 import sys
+from collections.abc import MutableMapping
+from typing import Any
 
 import structlog
 
+_ADDRESS = re.compile(r"\b([\w+])[\w.+-]*([\w+-])@(?=\w)")
 QUIET = {"apscheduler": logging.ERROR}  # a run skipped because the last one still goes on is nothing to warn of
+
+
+def _mask_addresses(_logger: object, _name: str, said: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """`jeanne.durand@example.fr` as `j…d@example.fr`, wherever it stands: enough to recognise, not to write to."""
+    return {name: _ADDRESS.sub(r"\1…\2@", it) if isinstance(it, str) else it for name, it in said.items()}
 
 
 def configure(*, json: bool | None = None) -> None:
@@ -19,6 +28,7 @@ def configure(*, json: bool | None = None) -> None:
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
+        _mask_addresses,
     ]
     renderer = structlog.processors.JSONRenderer() if json else structlog.dev.ConsoleRenderer()
     structlog.configure(

@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING
 from syncd.engine.apply import apply
 from syncd.engine.context import Context, Options, Stopped, Summary, assemble
 from syncd.engine.gather import gather
-from syncd.errors import Fatal, Retriable
-from syncd.plan import activity_is_due, plan
+from syncd.errors import ConfigError, Fatal, Retriable
+from syncd.model import Plan, State
+from syncd.plan import activity_is_due, plan, wants_record
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,6 +57,9 @@ def run(c: Context, cause: str, *, write: bool = True, tasks_now: bool = True, s
     except Stopped:
         said.ended = "stopped"
         c.work.put_off((subject_id for subject_id, _ in c.journal.give_up(said.run_id)), c.now())
+    except ConfigError as error:  # a secret that is read only now
+        said.ended, said.code, said.words = "fatal", "configuration", str(error)
+        c.work.failed(((i, c.retry_at(attempts)) for i, attempts in c.journal.give_up(said.run_id)), c.now())
     except (Retriable, Fatal) as error:
         said.ended = "unavailable" if isinstance(error, Retriable) else "fatal"
         said.code, said.words = error.code, error.words
@@ -85,7 +89,8 @@ def _next_tasks(c: Context) -> int:
 
 
 def _fold_in(c: Context, said: Summary, started: int) -> None:
-    while folded := c.work.fold(started):
+    newest = c.work.newest()
+    while folded := c.work.fold(started, newest):
         said.events += folded
         c.going_on(said.run_id)
 
@@ -101,7 +106,7 @@ def _plan_page(c: Context, said: Summary, page: Sequence[Subject], *, show_again
     rules = replace(c.rules, activities="off") if wait_for_tasks else c.rules
     try:
         cases, records = gather(c, said, page, rules)
-    except (Retriable, Fatal):
+    except (Retriable, Fatal, ConfigError):
         c.work.failed(((subject.id, c.retry_at(subject.attempts)) for subject in page), c.now())
         raise
     plans = [(case, plan(case, records[case.subject.sf_id], rules, c.now())) for case in cases if _has(case, records)]
@@ -110,10 +115,13 @@ def _plan_page(c: Context, said: Summary, page: Sequence[Subject], *, show_again
         said.planned.update(change.what.value for change in planned.changes if change.is_open)
         c.show(case, planned)
     if show_again_in:
-        c.work.put_off((case.subject.id for case, planned in plans if planned.changes), c.now() + show_again_in)
+        c.work.put_off((case.subject.id for case, planned in plans if planned != Plan()), c.now() + show_again_in)
         return
     if wait_for_tasks:
-        c.work.put_off((case.subject.id for case in cases if activity_is_due(case, c.rules)), tasks_at)
+        waiting = (case for case in cases if _has(case, records) or not wants_record(case, rules))
+        c.work.put_off((case.subject.id for case in waiting if activity_is_due(case, c.rules)), tasks_at)
+    refused = [change.state.value for _, planned in plans for change in planned.changes]
+    said.changes.update(state for state in refused if state == State.REJECTED)
     rules_id = c.journal.rules_id(c.rules, c.now())
     c.journal.commit(said.run_id, rules_id, ((case.subject.id, planned) for case, planned in plans), c.now())
 

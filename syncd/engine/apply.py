@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from syncd.activities import content_digest
@@ -36,14 +37,30 @@ def apply(c: Context, said: Summary) -> None:
 
 
 def _write_fields(c: Context, said: Summary, intents: Sequence[Intent]) -> list[Outcome]:
-    """One row for each record, with all its changes."""
+    """One row for each record, with all its changes; if that row is rejected, each change on its own.
+
+    A rule against the bounce fields must not keep an opt-out from being written.
+    """
+    answers = _write_rows(c, said, intents)
+    shared = Counter(intent.change.sf_id for intent in intents)
+    apart = [i for i in intents if shared[i.change.sf_id] > 1 and answers[i.change.sf_id].fate is Fate.REJECTED]
+    done = [_answered(c, i, answers[i.change.sf_id]) for i in intents if i not in apart]
+    _record(c, said, done)
+    for what in (What.OPT_OUT, What.MARK, What.LIFT):
+        if alone := [intent for intent in apart if intent.change.what is what]:
+            answers = _write_rows(c, said, alone)
+            _record(c, said, [_answered(c, intent, answers[intent.change.sf_id]) for intent in alone])
+    return []
+
+
+def _write_rows(c: Context, said: Summary, intents: Sequence[Intent]) -> dict[str, Receipt]:
+    """The receipts by record."""
     values: dict[tuple[str, str], dict[str, Value]] = {}
     for intent in intents:
         values.setdefault((intent.change.object, intent.change.sf_id), {}).update(intent.change.after)
     rows = [Row(object_, sf_id, after) for (object_, sf_id), after in values.items()]
     receipts = _ask(c, said, intents, lambda: c.crm.records.write(rows), _field_unsent)
-    answers = dict(zip((row.id for row in rows), receipts, strict=True))
-    return [_answered(c, intent, answers[intent.change.sf_id]) for intent in intents]
+    return dict(zip((row.id for row in rows), receipts, strict=True))
 
 
 def _create_tasks(c: Context, said: Summary, intents: Sequence[Intent]) -> list[Outcome]:
@@ -142,7 +159,7 @@ def _state(c: Context, intent: Intent, receipt: Receipt) -> State:
     failing_since = c.now() if intent.failing_since is None else intent.failing_since
     if receipt.fate is not Fate.LATER or c.now() - failing_since >= c.options.retry_for:
         return State.REJECTED
-    c.work.failed([(intent.subject_id, c.retry_at(intent.attempts))], c.now())
+    c.work.failed([(intent.subject_id, c.retry_at(intent.attempts))], c.now(), itself=True)
     return State.SUPERSEDED
 
 

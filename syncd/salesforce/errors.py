@@ -6,6 +6,7 @@ has the status of a missing permission (403), so the code decides and the status
 
 from __future__ import annotations
 
+import ssl
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import requests
@@ -58,7 +59,7 @@ def translate(error: Exception) -> NoReturn:
         _refused(error)
     if isinstance(error, requests.exceptions.JSONDecodeError):
         raise Retriable("unreadable_answer", "the answer was cut off or no JSON", uncertain=True) from error
-    if isinstance(error, requests.exceptions.SSLError):
+    if isinstance(error, requests.exceptions.SSLError) and _untrusted(error):
         raise Fatal(
             "tls", f"no trusted connection to Salesforce ({_cause(error)}); see [salesforce] ca_bundle"
         ) from error
@@ -96,6 +97,16 @@ def _never_sent(error: requests.exceptions.RequestException) -> bool:
         return True
     reason = getattr(error.args[0], "reason", None) if error.args else None
     return isinstance(reason, NewConnectionError)
+
+
+def _untrusted(error: BaseException) -> bool:
+    """Whether the certificate was refused: then nothing was sent. Other failures of TLS may come after the sending."""
+    chain: BaseException | None = error
+    while chain is not None:
+        if isinstance(chain, ssl.SSLCertVerificationError):
+            return True
+        chain = chain.__context__
+    return False
 
 
 def _cause(error: BaseException) -> str:

@@ -101,7 +101,7 @@ class Journal:
         """
         return self._intents(
             "SELECT subject_id FROM changes WHERE state = 'intended' AND run_id = :run AND what <> 'activity'"
-            " AND (:what IS NULL OR what = :what) GROUP BY subject_id ORDER BY min(id) LIMIT :size",
+            " AND (:what IS NULL OR what = :what) ORDER BY id LIMIT :size",
             "c.what <> 'activity'",
             {"run": run_id, "what": first.value if first else None},
         )

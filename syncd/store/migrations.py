@@ -107,6 +107,7 @@ def m003_ledger(db: Database) -> None:
         "CREATE INDEX changes_subject ON changes (subject_id, id)",
         "CREATE INDEX changes_open ON changes (state, id) WHERE state IN ('intended','uncertain','rejected')",
         "CREATE INDEX changes_run ON changes (run_id, id)",
+        "CREATE INDEX changes_intended ON changes (run_id, id) WHERE state = 'intended'",
         """CREATE TABLE receipts (
           id INTEGER PRIMARY KEY, change_id INTEGER NOT NULL REFERENCES changes, at INTEGER NOT NULL,
           ok INTEGER NOT NULL CHECK (ok IN (0,1)), sf_id TEXT NOT NULL DEFAULT '', code TEXT NOT NULL DEFAULT '',

@@ -44,7 +44,7 @@ class Preview(Work):
     def put_off(self, subject_ids: Iterable[int], until: int) -> None:
         """Nothing: they are due when they were."""
 
-    def failed(self, subjects: Iterable[tuple[int, int]], now: int) -> None:
+    def failed(self, subjects: Iterable[tuple[int, int]], now: int, *, itself: bool = False) -> None:
         """Nothing: it was no attempt."""
 
     def unmatched(self, recipients: Iterable[Recipient], now: int) -> None:

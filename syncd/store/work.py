@@ -6,6 +6,7 @@ Every write is a short transaction of at most a hundred rows, so that the receiv
 from __future__ import annotations
 
 import json
+import time
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from syncd.model import Aspect, Case, Decision, Kind, Ledger, Recipient, Subject
 from syncd.sarbacane import reread
 from syncd.store import lease
 from syncd.store.ledger import read_ledgers
-from syncd.store.sqlite import ROWS_A_TRANSACTION, chunks, insert, many, rows, transaction
+from syncd.store.sqlite import PAUSE, ROWS_A_TRANSACTION, chunks, insert, many, rows, transaction
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -81,14 +82,18 @@ class Work:
 
     # --- fresh events, due subjects -----------------------------------------------------------------------------
 
-    def fold(self, now: int) -> int:
+    def newest(self) -> int:
+        """The last fresh event: how far this run folds, however many come meanwhile."""
+        return int(rows(self._db, "SELECT coalesce(max(event_id), 0) FROM fresh")[0][0])
+
+    def fold(self, now: int, through: int) -> int:
         """Joins up to a hundred fresh events to their recipients' time lines; how many. Their subjects become due."""
         with transaction(self._db):
             fresh = rows(
                 self._db,
                 "SELECT e.id, e.at, e.kind, e.address, e.whid FROM fresh f JOIN events e ON e.id = f.event_id"
-                " ORDER BY f.event_id LIMIT ?",
-                (ROWS_A_TRANSACTION,),
+                " WHERE f.event_id <= ? ORDER BY f.event_id LIMIT ?",
+                (through, ROWS_A_TRANSACTION),
             )
             for event_id, at, kind, address, whid in fresh:
                 recipient, subject = self._recipient(address, whid)
@@ -96,6 +101,7 @@ class Work:
                 if kind != Kind.UNKNOWN.value:
                     self._db.execute(_DUE, (now, now, subject))
             many(self._db, "DELETE FROM fresh WHERE event_id = ?", [(event_id,) for event_id, *_ in fresh])
+        time.sleep(PAUSE)
         return len(fresh)
 
     def _recipient(self, address: str, whid: str) -> tuple[int, int]:
@@ -127,6 +133,7 @@ class Work:
             claimed += [_subject(row) for row in page]
             if len(page) < size:
                 break
+            time.sleep(PAUSE)
         return claimed
 
     def put_off(self, subject_ids: Iterable[int], until: int) -> None:
@@ -135,15 +142,15 @@ class Work:
             with transaction(self._db):
                 many(self._db, _DUE, [(until, until, subject_id) for subject_id in chunk])
 
-    def failed(self, subjects: Iterable[tuple[int, int]], now: int) -> None:
-        """(subject, when to try again): counts the attempt."""
+    def failed(self, subjects: Iterable[tuple[int, int]], now: int, *, itself: bool = False) -> None:
+        """(subject, when to try again): counts the attempt. `itself`: the record is at fault, and not Salesforce."""
         for chunk in chunks(list(subjects)):
             with transaction(self._db):
                 many(
                     self._db,
                     "UPDATE subjects SET attempts = attempts + 1, failing_since = coalesce(failing_since, ?),"
                     " due_at = min(coalesce(due_at, ?), ?) WHERE id = ?",
-                    [(now, until, until, subject_id) for subject_id, until in chunk],
+                    [(now if itself else None, until, until, subject_id) for subject_id, until in chunk],
                 )
 
     def wake_all(self, now: int) -> None:
@@ -226,9 +233,8 @@ class Work:
                 for case, sf_id, object_, how in chunk:
                     carrier, held_by = self._carrier(case.subject.id, sf_id, object_)
                     if held_by is None:
-                        self._db.execute(
-                            "UPDATE subjects SET run_id = ?, due_at = NULL WHERE id = ?", (run_id, carrier.id)
-                        )
+                        # still due when it was: a Task of unknown fate may be waiting there
+                        self._db.execute("UPDATE subjects SET run_id = ? WHERE id = ?", (run_id, carrier.id))
                     if held_by is None or carrier.id in page:
                         carriers[carrier.id] = carrier
                     else:
@@ -249,7 +255,7 @@ class Work:
 
     def _move(self, subject_id: int, carrier_id: int, how: str, now: int) -> None:
         self._db.execute(
-            "UPDATE recipients SET subject_id = ?, matched = ?, looked_up_at = ? WHERE subject_id = ?",
+            "UPDATE recipients SET subject_id = ?, matched = ?, looked_up_at = ?, lookups = 0 WHERE subject_id = ?",
             (carrier_id, how, now, subject_id),
         )
         if subject_id != carrier_id:

@@ -113,6 +113,71 @@ def test_one_bad_row_does_not_hold_up_the_others(syncd: Syncd, org: Org, contact
     assert syncd.run().changes == {"rejected": 1, "done": 5}
 
 
+def test_an_opt_out_is_written_though_the_mark_beside_it_is_rejected(syncd: Syncd, org: Org, contact: str) -> None:
+    org.faults.add(Fault(**UPDATE, **RULE, times=1))
+    org.faults.add(Fault(**UPDATE, **RULE, skip=2, times=1))
+    syncd.receive(payload("hard_bounce", whId=contact), payload("unsubscribe", 1, whId=contact))
+    assert syncd.run().changes == {"done": 1, "rejected": 1}
+    assert org.get(contact)["HasOptedOutOfEmail"] is True
+    assert reason(org, contact) is None
+
+
+def test_a_field_that_cannot_be_written_counts_as_rejected(syncd: Syncd, org: Org, contact: str) -> None:
+    org.hide_field("Contact", "HasOptedOutOfEmail")
+    syncd.receive(payload("unsubscribe", whId=contact))
+    assert syncd.run().changes == {"rejected": 1}
+
+
+def test_an_outage_of_weeks_does_not_use_up_a_rows_own_tries(syncd: Syncd, org: Org, contact: str) -> None:
+    org.revoke_logins()
+    syncd.receive(payload("unsubscribe", whId=contact))
+    syncd.run()
+    syncd.later(days=8)
+    org.allow_logins()
+    org.faults.add(Fault(**UPDATE, **LOCK, times=1))
+    assert syncd.run().changes == {"superseded": 1}
+    syncd.later(hours=2)
+    assert syncd.run().changes == {"done": 1}
+
+
+def test_a_task_of_unknown_fate_is_not_forgotten_when_another_recipient_appears(
+    syncd: Syncd, org: Org, contact: str
+) -> None:
+    org.faults.add(Fault(**CREATE, status=503, when="before", times=1))
+    syncd.receive(payload("open", 0, "s", whId=contact))
+    syncd.run()
+    syncd.receive(payload("unsubscribe", 1, whId=contact, email="old@example.fr"))
+    syncd.later(minutes=3)
+    syncd.run()
+    syncd.later(minutes=9)
+    syncd.run()
+    syncd.later(minutes=9)
+    syncd.run()
+    assert len(org.all("Task")) == 1
+
+
+def test_looking_ahead_leaves_an_uncertain_change_due(syncd: Syncd, org: Org, contact: str) -> None:
+    org.faults.add(Fault(**UPDATE, status=503, when="after", times=1))
+    syncd.receive(payload("hard_bounce", whId=contact))
+    syncd.run()
+    syncd.later(minutes=5)
+    syncd.run(write=False)
+    syncd.run()
+    assert syncd.changes() == [("mark", "done")]
+
+
+def test_a_key_that_cannot_be_read_is_fatal_and_keeps_everything(syncd: Syncd, org: Org, contact: str) -> None:
+    key = syncd.settings.secrets_dir / "salesforce_private_key"
+    good = key.read_text()
+    key.write_text("no key")
+    syncd.receive(payload("hard_bounce", whId=contact))
+    said = syncd.run()
+    assert (said.ended, said.code) == ("fatal", "configuration")
+    key.write_text(good)
+    syncd.later(hours=2)
+    assert syncd.run().changes == {"done": 1}
+
+
 # --- a whole call -------------------------------------------------------------------------------------------------
 
 
