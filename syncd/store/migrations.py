@@ -124,6 +124,52 @@ def m003_ledger(db: Database) -> None:
     )
 
 
+@migrations()
+def m004_holds_and_jobs(db: Database) -> None:
+    """What the brake keeps back, jobs of the Bulk API, and the kinds and states of changes that come with them.
+
+    A CHECK cannot be altered, so `changes` is made anew; whoever migrates switches foreign keys off meanwhile.
+    """
+    columns = (
+        "id, run_id, subject_id, rules_id, what, object, sf_id, activity, before, after, why, through, state,"
+        " intended_at"
+    )
+    _execute(
+        db,
+        """CREATE TABLE holds (
+          id INTEGER PRIMARY KEY, by_what TEXT NOT NULL CHECK (by_what IN ('total','domain','send','text','shifted')),
+          value TEXT NOT NULL, opened_at INTEGER NOT NULL,
+          state TEXT NOT NULL DEFAULT 'open' CHECK (state IN ('open','released','dropped')),
+          decided_at INTEGER, decided_by TEXT NOT NULL DEFAULT '') STRICT""",
+        "CREATE UNIQUE INDEX holds_open ON holds (by_what, value) WHERE state = 'open'",
+        """CREATE TABLE jobs (
+          id INTEGER PRIMARY KEY, run_id INTEGER NOT NULL REFERENCES runs, sf_id TEXT UNIQUE, object TEXT NOT NULL,
+          operation TEXT NOT NULL, state TEXT NOT NULL, created_at INTEGER NOT NULL) STRICT""",
+        """CREATE TABLE new_changes (
+          id INTEGER PRIMARY KEY, run_id INTEGER NOT NULL REFERENCES runs,
+          subject_id INTEGER NOT NULL REFERENCES subjects, rules_id INTEGER NOT NULL REFERENCES rules,
+          what TEXT NOT NULL CHECK (what IN ('mark','lift','opt_out','engagement','activity','undo')),
+          object TEXT NOT NULL, sf_id TEXT NOT NULL CHECK (length(sf_id) = 18),
+          activity TEXT CHECK ((activity IS NOT NULL) = (what = 'activity')),  -- the ledger key of the activity
+          before TEXT NOT NULL CHECK (json_valid(before)), after TEXT NOT NULL CHECK (json_valid(after)),
+          why TEXT NOT NULL CHECK (json_valid(why)), through INTEGER NOT NULL,
+          state TEXT NOT NULL CHECK (state IN
+            ('held','intended','uncertain','done','rejected','superseded','found','refused','dropped')),
+          intended_at INTEGER NOT NULL, hold_id INTEGER REFERENCES holds, job_id INTEGER REFERENCES jobs,
+          CHECK ((state = 'held') <= (hold_id IS NOT NULL))) STRICT""",
+        f"INSERT INTO new_changes ({columns}) SELECT {columns} FROM changes",
+        "DROP TABLE changes",
+        "ALTER TABLE new_changes RENAME TO changes",
+        "CREATE INDEX changes_subject ON changes (subject_id, id)",
+        "CREATE INDEX changes_open ON changes (state, id) WHERE state IN ('held','intended','uncertain','rejected')",
+        "CREATE INDEX changes_run ON changes (run_id, id)",
+        "CREATE INDEX changes_intended ON changes (run_id, id) WHERE state = 'intended'",
+        "CREATE INDEX changes_marks ON changes (intended_at) WHERE what = 'mark'",  # the brake's window
+        "CREATE INDEX changes_hold ON changes (hold_id) WHERE hold_id IS NOT NULL",
+        "CREATE INDEX changes_job ON changes (job_id) WHERE job_id IS NOT NULL",
+    )
+
+
 def _execute(db: Database, *statements: str) -> None:
     for statement in statements:
         db.execute(statement)
