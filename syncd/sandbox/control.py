@@ -1,10 +1,13 @@
 """The sandbox's own pages, beside the API: what it is, what it holds, what it was asked, faults on demand."""
 
+from collections.abc import Callable
 from dataclasses import asdict
+from typing import Any
 
 from flask import Blueprint, Response, request
 
 from syncd.sandbox.context import org, reply
+from syncd.sandbox.errors import RowError
 from syncd.sandbox.faults import Fault
 
 views = Blueprint("control", __name__)
@@ -17,6 +20,14 @@ This is syncd's sandbox: a local stand-in for a Salesforce org. Nothing here lea
   {url}/sandbox/session  POST gives a session id without the trouble of a JWT
   {url}/sandbox/certificate  POST takes the certificate to log in with, as the app's settings do
   {url}/sandbox/faults   POST makes the next call fail, DELETE ends it
+
+What people do in Salesforce, by POST with JSON:
+
+  {url}/sandbox/add       {{"type": "Contact", "LastName": "Durand", "Email": "lea@example.com"}}
+  {url}/sandbox/edit      {{"id": "003…", "Email": "new@example.com"}}
+  {url}/sandbox/merge     {{"master": "003…", "losers": ["003…"]}}
+  {url}/sandbox/convert   {{"lead": "00Q…"}}
+  {url}/sandbox/delete    {{"id": "003…"}}; undelete and purge (out of the recycle bin) likewise
 
 With ca.pem from the sandbox's directory:
 
@@ -72,3 +83,49 @@ def add_fault() -> Response:
 def clear_faults() -> Response:
     org().faults.clear()
     return reply(None, 204)
+
+
+def _given() -> dict[str, Any]:
+    given = request.get_json(force=True, silent=True)
+    if not isinstance(given, dict):
+        raise ValueError("send a JSON object")  # noqa: TRY004 - one kind of error for the caller
+    return given
+
+
+def _add(given: dict[str, Any]) -> Any:
+    kind = org().sobject(str(given.pop("type", "")))
+    if kind is None:
+        raise ValueError(f"type is one of {', '.join(org().objects)}")
+    return {"id": org().add(kind.name, **given)}
+
+
+def _edit(given: dict[str, Any]) -> None:
+    org().edit(given.pop("id"), **given)
+
+
+def _convert(given: dict[str, Any]) -> Any:
+    account, contact = org().convert(given.pop("lead"), **given)
+    return {"accountId": account, "contactId": contact}
+
+
+DEEDS: dict[str, Callable[[dict[str, Any]], Any]] = {
+    "add": _add,
+    "edit": _edit,
+    "merge": lambda given: org().merge(given.pop("master"), given.pop("losers"), **given),
+    "convert": _convert,
+    "delete": lambda given: org().delete(given["id"]),
+    "undelete": lambda given: org().undelete(given["id"]),
+    "purge": lambda given: org().purge(given["id"]),
+}
+
+
+@views.post("/sandbox/<any(add, edit, merge, convert, delete, undelete, purge):deed>")
+def done_by_a_person(deed: str) -> Response:
+    """204, or 200 with the ids that were made; 400 says what Salesforce would not do."""
+    try:
+        made = DEEDS[deed](_given())
+    except KeyError as error:
+        return reply({"error": f"there is no {error.args[0]}"}, 400)
+    except (ValueError, TypeError, RowError) as error:
+        return reply({"error": str(error)}, 400)
+    return reply(made, 200 if made else 204)

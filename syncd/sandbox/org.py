@@ -3,18 +3,19 @@
 import random
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from syncd.sandbox import lifecycle
 from syncd.sandbox.cursors import Cursors
 from syncd.sandbox.faults import Faults
 from syncd.sandbox.ids import canonical, make_id
 from syncd.sandbox.oauth import Logins
 from syncd.sandbox.objects import TASK_STATUS, standard_objects
 from syncd.sandbox.rules import Actor
-from syncd.sandbox.saving import save, set_deleted
+from syncd.sandbox.saving import save
 from syncd.sandbox.schema import Field
 from syncd.sandbox.store import Store
 from syncd.sandbox.values import render
@@ -102,16 +103,31 @@ class Org:
             kind, row = self._existing(record_id)
             save(self, self.objects[kind], row, fields, self.as_person())
 
+    def merge(self, master: str, losers: Sequence[str], **values: object) -> None:
+        """Make one record of up to three; `values` are those the master takes over. ValueError if that can't be."""
+        with self.lock:
+            kind, winner = self._existing(master)
+            lifecycle.merge(self, kind, winner, [self._existing(loser)[1] for loser in losers], values)
+
+    def convert(self, lead: str, *, account: str | None = None, contact: str | None = None) -> tuple[str, str]:
+        """Make a Lead an Account and a Contact, new ones unless they are given: their ids."""
+        with self.lock:
+            kind, row = self._existing(lead)
+            if kind != "Lead":
+                raise ValueError(f"only a Lead can be converted, {lead} is none")
+            given = [self._existing(one)[1]["Id"] if one else None for one in (account, contact)]
+            return lifecycle.convert(self, row, *(str(one) if one else None for one in given))
+
     def delete(self, record_id: str) -> None:
         """Into the recycle bin."""
         with self.lock:
             kind, row = self._existing(record_id)
-            set_deleted(self, kind, row, self.as_person(), deleted=True)
+            lifecycle.set_deleted(self, kind, row, deleted=True)
 
     def undelete(self, record_id: str) -> None:
         with self.lock:
             kind, row = self._existing(record_id)
-            set_deleted(self, kind, row, self.as_person(), deleted=False)
+            lifecycle.set_deleted(self, kind, row, deleted=False)
 
     def purge(self, record_id: str) -> None:
         """Out of the recycle bin: from now on it never was."""

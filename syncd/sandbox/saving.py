@@ -35,15 +35,6 @@ def save(org: "Org", sobject: "SObject", before: "Row | None", values: Mapping[s
     return record_id
 
 
-def set_deleted(org: "Org", kind: str, row: "Row", actor: Actor, *, deleted: bool) -> None:
-    now = org.now()
-    after = row | {"IsDeleted": deleted, "LastModifiedDate": now, "SystemModstamp": now}
-    if "LastModifiedById" in row:
-        after["LastModifiedById"] = actor.user_id
-    org.store.put(kind, str(row["Id"]), after)
-    rules.after_save(org, kind, row, after)
-
-
 def _blank(sobject: "SObject", actor: Actor) -> "Row":
     row = {name: column.default for name, column in sobject.fields.items()}
     if "OwnerId" in row:
