@@ -70,12 +70,17 @@ def settle(ledger: Ledger, record: Record) -> tuple[tuple[tuple[int, State], ...
             known = ledger.activities.get(change.activity)
             if known is None or known.state is not ActivityState.UNCERTAIN:
                 settled.append((change.id, State.SUPERSEDED))
-        elif _same(change.after, record.values):
+        elif says(record, change.after):
             settled.append((change.id, State.DONE))
             ledger = _remembering(ledger, change)
         else:
             settled.append((change.id, State.SUPERSEDED))
     return tuple(settled), ledger
+
+
+def says(record: Record, values: Mapping[str, Value]) -> bool:
+    """Whether the record has all these values."""
+    return _same(values, record.values)
 
 
 def _remembering(ledger: Ledger, change: Pending) -> Ledger:

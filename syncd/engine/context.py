@@ -70,7 +70,9 @@ class Summary:
     events: int = 0
     subjects: int = 0
     unmatched: int = 0
+    failed: int = 0  # subjects put off because something that is theirs went wrong
     calls: int = 0
+    troubles: list[str] = field(default_factory=list)  # what that was, each once
     planned: Counter[str] = field(default_factory=Counter)  # by what
     changes: Counter[str] = field(default_factory=Counter)  # by state
 
@@ -83,10 +85,16 @@ class Summary:
             "events": self.events,
             "subjects": self.subjects,
             "unmatched": self.unmatched,
+            "failed": self.failed,
+            "troubles": self.troubles,
             "calls": self.calls,
             "planned": dict(self.planned),
             "changes": dict(self.changes),
         }
+
+    def trouble(self, text: str) -> None:
+        if text not in self.troubles:
+            self.troubles.append(text)
 
 
 class Stopped(Exception):  # noqa: N818

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 from sqlite_utils.migrations import Migrations
 
+from syncd.ids import record_id
+
 if TYPE_CHECKING:
     from sqlite_utils.db import Database
 
@@ -168,6 +170,32 @@ def m004_holds_and_jobs(db: Database) -> None:
         "CREATE INDEX changes_hold ON changes (hold_id) WHERE hold_id IS NOT NULL",
         "CREATE INDEX changes_job ON changes (job_id) WHERE job_id IS NOT NULL",
     )
+
+
+@migrations()
+def m005_one_record(db: Database) -> None:
+    """Which record a whId names however it is spelt, and where ids lead that are no longer records of their own.
+
+    `names` is judged by spelling alone; whether whIds are ids here at all is the configuration's to say.
+    """
+    _execute(
+        db,
+        "ALTER TABLE recipients ADD COLUMN names TEXT CHECK (length(names) = 18)",
+        "CREATE INDEX recipients_names ON recipients (names) WHERE names IS NOT NULL",
+        # a record that was found and is gone since counts as well
+        "DROP INDEX recipients_unmatched",
+        "CREATE INDEX recipients_unmatched ON recipients (looked_up_at) WHERE lookups > 0",
+        """CREATE TABLE moved (
+          sf_id TEXT PRIMARY KEY CHECK (length(sf_id) = 18), to_id TEXT NOT NULL CHECK (length(to_id) = 18),
+          how TEXT NOT NULL CHECK (how IN ('merged','converted','person')), seen_at INTEGER NOT NULL,
+          CHECK (sf_id <> to_id)) STRICT, WITHOUT ROWID""",
+        "CREATE INDEX moved_to ON moved (to_id)",
+        # the record that it was said of, if that was merged into the subject's since
+        "ALTER TABLE decisions ADD COLUMN sf_id TEXT NOT NULL DEFAULT ''",
+    )
+    found = db.execute("SELECT id, whid FROM recipients WHERE length(whid) IN (15, 18)").fetchall()
+    named = [(record.id, recipient_id) for recipient_id, whid in found if (record := record_id(whid))]
+    db.conn.executemany("UPDATE recipients SET names = ? WHERE id = ?", named)
 
 
 def _execute(db: Database, *statements: str) -> None:
