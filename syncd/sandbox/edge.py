@@ -50,7 +50,7 @@ class Edge:
         if len(environ.get("REQUEST_URI", "")) > LONGEST_URI:
             return Response("URI Too Long", 414, content_type="text/plain")
         environ[FAULT] = fault
-        if fault is None or fault.row_code:
+        if fault is None or fault.row_code or fault.job_error:
             if fault:
                 fault.wait()
             return self._inside(environ)
@@ -67,6 +67,7 @@ class Edge:
 
     def _inside(self, environ: "WSGIEnvironment") -> Response:
         with self.org.lock:
+            self.org.jobs.advance()
             return Response.from_app(self.app, environ, buffered=True)
 
 
@@ -80,7 +81,7 @@ def _faulty(fault: "Fault") -> Response:
 
 def _writes(method: str, path: str) -> bool:
     """Whether a call may change records. Reading a collection is a POST, too."""
-    if method in ("PATCH", "DELETE"):
+    if method in ("PATCH", "PUT", "DELETE"):
         return True
     rest = path.rstrip("/").partition("/services/data/")[2].split("/")[1:]
     return method == "POST" and (rest == ["composite", "sobjects"] or (len(rest) == 2 and rest[0] == "sobjects"))

@@ -19,7 +19,7 @@ WHEN = ("before", "after", "late")
 LONGEST_HOLD = 600.0
 JSON_TYPES: dict[str, type | tuple[type, ...]] = {
     **dict.fromkeys(("path", "method", "when", "code", "message", "body", "content_type"), str),
-    **dict.fromkeys(("row_code", "row_message"), str),
+    **dict.fromkeys(("row_code", "row_message", "job_error"), str),
     **dict.fromkeys(("times", "skip", "status"), int),
     **dict.fromkeys(("chance", "hold"), (int, float)),
     "reset": bool,
@@ -44,6 +44,7 @@ class Fault:
     - `row_code`, `row_message`: rows of a write are refused with this statusCode and not committed, the others go
       their way, whatever `when` says. `row` chooses: a regular expression on the record's id or external id, or a list
       of positions (a plain creation has no id to match);
+    - `job_error`: the Bulk job whose upload this call completes fails with these words, nothing done;
     - `hold`: an Event to wait for, or seconds, so that a client times out. One of the above comes afterwards; without
       one the true answer, or, since nothing is done `before`, a 503.
     """
@@ -64,6 +65,7 @@ class Fault:
     row_code: str | None = None
     row_message: str = ""
     row: str | Sequence[int] | None = None
+    job_error: str = ""
     fired: int = field(default=0, init=False)
     seen: int = field(default=0, init=False)
 
@@ -73,8 +75,8 @@ class Fault:
             re.compile(self.row)
         if self.when not in WHEN:
             raise ValueError(f"when is one of {', '.join(WHEN)}, not {self.when!r}")
-        if not (self.status or self.reset or self.row_code or self.body is not None or self.hold is not None):
-            raise ValueError("a fault needs one of status, body, reset, hold, row_code")
+        if not (self.answers or self.row_code or self.job_error or self.hold is not None):
+            raise ValueError("a fault needs one of status, body, reset, hold, row_code, job_error")
         if self.when == "late" and (self.hold is None or self.answers):
             raise ValueError("late goes with hold, and has no answer but the true one")
 

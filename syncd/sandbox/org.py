@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from syncd.sandbox import lifecycle
+from syncd.sandbox.bulk import Jobs
 from syncd.sandbox.cursors import Cursors
 from syncd.sandbox.faults import Faults
 from syncd.sandbox.ids import canonical, make_id
@@ -52,8 +53,10 @@ class Org:
         self.faults = Faults(self.random)
         self.logins = Logins()
         self.cursors = Cursors()
+        self.jobs = Jobs(self)
         self.daily_limit = 100_000
         self.api_usage = 0
+        self.usage_wobbles = False
         self.unknown_field_refuses_call = False
         """Whether a collections write with an unknown field is refused as a whole (400) instead of row by row: it is
         not documented which, so a client must bear both."""
@@ -145,12 +148,14 @@ class Org:
     def all(self, kind: str) -> list[dict[str, Any]]:
         """The records of a type that aren't deleted, oldest first."""
         with self.lock:
+            self.jobs.advance()
             rows = self.store.tables[kind].rows
             return [dict(rows[key]) for key in sorted(rows) if not rows[key].get("IsDeleted")]
 
     def snapshot(self) -> dict[str, list[dict[str, Any]]]:
         """All records by type and id, deleted ones too, without what the clock wrote: equal if nothing happened."""
         with self.lock:
+            self.jobs.advance()
             return {
                 kind: [
                     {name: value for name, value in table.rows[key].items() if name not in TIMESTAMPS}
@@ -272,6 +277,7 @@ class Org:
         return Actor(self.person, api=False, auto_assign=False)
 
     def _existing(self, record_id: str) -> "tuple[str, dict[str, Scalar]]":
+        self.jobs.advance()
         found = canonical(record_id)
         row = self.row(found) if found else None
         if found is None or row is None:
