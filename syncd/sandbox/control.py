@@ -1,5 +1,6 @@
 """The sandbox's own pages, beside the API: what it is, what it holds, what it was asked, faults on demand."""
 
+import re
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
@@ -28,6 +29,14 @@ What people do in Salesforce, by POST with JSON:
   {url}/sandbox/merge     {{"master": "003…", "losers": ["003…"]}}
   {url}/sandbox/convert   {{"lead": "00Q…"}}
   {url}/sandbox/delete    {{"id": "003…"}}; undelete and purge (out of the recycle bin) likewise
+
+What administrators do, and what befalls an org:
+
+  {url}/sandbox/assign    {{"type": "Lead", "owner": "005…"}}: an assignment rule; null ends it
+  {url}/sandbox/rule      {{"type": "Contact", "field": "EmailBouncedReason", "pattern": "550", "message": "No."}}
+  {url}/sandbox/lock      {{"id": "003…"}}, {{"id": "003…", "code": "ENTITY_IS_LOCKED"}}; unlock likewise
+  {url}/sandbox/archive   {{}}: old closed Tasks, as every night
+  {url}/sandbox/settings  {{"daily_limit": 100}}; GET shows all
 
 With ca.pem from the sandbox's directory:
 
@@ -116,16 +125,60 @@ DEEDS: dict[str, Callable[[dict[str, Any]], Any]] = {
     "delete": lambda given: org().delete(given["id"]),
     "undelete": lambda given: org().undelete(given["id"]),
     "purge": lambda given: org().purge(given["id"]),
+    "assign": lambda given: org().assignment_rule(given["type"], given["owner"]),
+    "rule": lambda given: org().validation_rule(given["type"], given["field"], given["pattern"], given["message"]),
+    "lock": lambda given: org().lock_row(given.pop("id"), **given),
+    "unlock": lambda given: org().unlock_row(given["id"]),
+    "archive": lambda _: org().archive(),
 }
 
 
-@views.post("/sandbox/<any(add, edit, merge, convert, delete, undelete, purge):deed>")
+@views.post(f"/sandbox/<any({', '.join(DEEDS)}):deed>")
 def done_by_a_person(deed: str) -> Response:
     """204, or 200 with the ids that were made; 400 says what Salesforce would not do."""
     try:
         made = DEEDS[deed](_given())
     except KeyError as error:
         return reply({"error": f"there is no {error.args[0]}"}, 400)
-    except (ValueError, TypeError, RowError) as error:
+    except (ValueError, TypeError, RowError, re.error) as error:
         return reply({"error": str(error)}, 400)
     return reply(made, 200 if made else 204)
+
+
+SETTINGS: dict[str, type | tuple[type, ...]] = {
+    "daily_limit": int,
+    "api_usage": int,
+    "usage_wobbles": bool,
+    "storage_full": bool,
+    "unknown_field_refuses_call": bool,
+}
+JOB_SETTINGS: dict[str, type | tuple[type, ...]] = {
+    "takes": (int, float),
+    "batch": int,
+    "no_content_for_nothing": bool,
+}
+
+
+@views.get("/sandbox/settings")
+def settings() -> Response:
+    ours, jobs = vars(org()), vars(org().jobs)
+    said = {name: ours[name] for name in SETTINGS} | {f"bulk_{name}": jobs[name] for name in JOB_SETTINGS}
+    return reply(said)
+
+
+@views.post("/sandbox/settings")
+def set_settings() -> Response:
+    known = SETTINGS | {f"bulk_{name}": types for name, types in JOB_SETTINGS.items()}
+    try:
+        given = _given()
+        for name, value in given.items():
+            if name not in known:
+                raise ValueError(f"unknown setting {name}; known are {', '.join(known)}")  # noqa: TRY301
+            if not isinstance(value, known[name]) or (isinstance(value, bool) and known[name] is not bool):
+                raise ValueError(f"{name} can't be {value!r}")  # noqa: TRY301 - one answer for all of them
+    except ValueError as error:
+        return reply({"error": str(error)}, 400)
+    for name, value in given.items():
+        owner = org().jobs if name.startswith("bulk_") else org()
+        setattr(owner, name.removeprefix("bulk_"), value)
+    return settings()

@@ -67,7 +67,7 @@ class Edge:
 
     def _inside(self, environ: "WSGIEnvironment") -> Response:
         with self.org.lock:
-            self.org.jobs.advance()
+            self.org.catch_up()
             return Response.from_app(self.app, environ, buffered=True)
 
 
