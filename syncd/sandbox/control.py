@@ -1,5 +1,6 @@
 """The sandbox's own pages, beside the API: what it is, what it holds, what it was asked, faults on demand."""
 
+import json
 import re
 from collections.abc import Callable
 from dataclasses import asdict
@@ -7,6 +8,7 @@ from typing import Any
 
 from flask import Blueprint, Response, request
 
+from syncd.sandbox import catalogue
 from syncd.sandbox.context import org, reply
 from syncd.sandbox.errors import RowError
 from syncd.sandbox.faults import Fault
@@ -20,7 +22,7 @@ This is syncd's sandbox: a local stand-in for a Salesforce org. Nothing here lea
   {url}/sandbox/calls    the API calls so far
   {url}/sandbox/session  POST gives a session id without the trouble of a JWT
   {url}/sandbox/certificate  POST takes the certificate to log in with, as the app's settings do
-  {url}/sandbox/faults   POST makes the next call fail, DELETE ends it
+  {url}/sandbox/faults   what can go wrong, and what does; POST makes it, DELETE ends it
 
 What people do in Salesforce, by POST with JSON:
 
@@ -44,8 +46,7 @@ With ca.pem from the sandbox's directory:
   SESSION=$(curl -s --cacert ca.pem -X POST {url}/sandbox/session)
   curl --cacert ca.pem -H "Authorization: Bearer $SESSION" -G {url}/services/data/v66.0/query \\
     --data-urlencode "q=SELECT Id, Name, Email, EmailBouncedDate FROM Contact LIMIT 5"
-  curl --cacert ca.pem -X POST {url}/sandbox/faults -H "Content-Type: application/json" \\
-    -d '{{"path": "composite/sobjects", "method": "PATCH", "when": "after", "status": 503, "times": 1}}'
+  curl --cacert ca.pem {url}/sandbox/faults --data "lock-row@10%"
 """
 
 
@@ -79,10 +80,19 @@ def certificate() -> Response:
     return reply(None, 204)
 
 
+@views.get("/sandbox/faults")
+def faults() -> Response:
+    met = [{"path": one.path, "seen": one.seen, "fired": one.fired} for one in org().faults]
+    return reply({"kinds": {name: kind.words for name, kind in catalogue.KINDS.items()}, "inForce": met})
+
+
 @views.post("/sandbox/faults")
 def add_fault() -> Response:
+    """By name, as `syncd sandbox --fault` takes it, or in full as a JSON object."""
+    text = request.get_data(as_text=True).strip()
     try:
-        fault = org().faults.add(Fault.from_json(request.get_json(force=True)))
+        named = not text.startswith(("{", "["))
+        fault = org().faults.add(catalogue.parse(text) if named else Fault.from_json(json.loads(text)))
     except ValueError as error:
         return reply({"error": str(error)}, 400)
     return reply({"path": fault.path, "method": fault.method, "times": fault.times}, 201)
@@ -149,6 +159,7 @@ SETTINGS: dict[str, type | tuple[type, ...]] = {
     "daily_limit": int,
     "api_usage": int,
     "usage_wobbles": bool,
+    "page_size": int,
     "storage_full": bool,
     "unknown_field_refuses_call": bool,
 }

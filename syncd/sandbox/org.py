@@ -58,6 +58,7 @@ class Org:
         self.daily_limit = 100_000
         self.api_usage = 0
         self.usage_wobbles = False
+        self.page_size = 2_000
         self.storage_full = False
         self.locks: dict[str, str] = {}
         self.validation_rules: list[ValidationRule] = []
