@@ -1,6 +1,7 @@
 """The org: its schema, its records, its settings, and who may come in. No HTTP here."""
 
 import random
+import re
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -9,12 +10,13 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from syncd.sandbox import lifecycle
+from syncd.sandbox.bulk import Jobs
 from syncd.sandbox.cursors import Cursors
 from syncd.sandbox.faults import Faults
 from syncd.sandbox.ids import canonical, make_id
 from syncd.sandbox.oauth import Logins
 from syncd.sandbox.objects import TASK_STATUS, standard_objects
-from syncd.sandbox.rules import Actor
+from syncd.sandbox.rules import LOCK_WORDS, Actor, ValidationRule, archive
 from syncd.sandbox.saving import save
 from syncd.sandbox.schema import Field
 from syncd.sandbox.store import Store
@@ -52,8 +54,15 @@ class Org:
         self.faults = Faults(self.random)
         self.logins = Logins()
         self.cursors = Cursors()
+        self.jobs = Jobs(self)
         self.daily_limit = 100_000
         self.api_usage = 0
+        self.usage_wobbles = False
+        self.page_size = 2_000
+        self.storage_full = False
+        self.locks: dict[str, str] = {}
+        self.validation_rules: list[ValidationRule] = []
+        self._archived_on = ""
         self.unknown_field_refuses_call = False
         """Whether a collections write with an unknown field is refused as a whole (400) instead of row by row: it is
         not documented which, so a client must bear both."""
@@ -145,12 +154,14 @@ class Org:
     def all(self, kind: str) -> list[dict[str, Any]]:
         """The records of a type that aren't deleted, oldest first."""
         with self.lock:
+            self.catch_up()
             rows = self.store.tables[kind].rows
             return [dict(rows[key]) for key in sorted(rows) if not rows[key].get("IsDeleted")]
 
     def snapshot(self) -> dict[str, list[dict[str, Any]]]:
         """All records by type and id, deleted ones too, without what the clock wrote: equal if nothing happened."""
         with self.lock:
+            self.catch_up()
             return {
                 kind: [
                     {name: value for name, value in table.rows[key].items() if name not in TIMESTAMPS}
@@ -173,6 +184,33 @@ class Org:
 
     def assignment_owner(self, kind: str) -> str | None:
         return self._rules.get(kind)
+
+    def validation_rule(self, kind: str, field: str, pattern: str, message: str) -> None:
+        """Refuse every save of `kind` after which the value of `field` matches; KeyError, re.error if it can't be."""
+        with self.lock:
+            name = self.objects[kind].fields[field].name
+            self.validation_rules.append(ValidationRule(kind, name, re.compile(pattern), message))
+
+    def drop_validation_rules(self) -> None:
+        with self.lock:
+            self.validation_rules.clear()
+
+    def lock_row(self, record_id: str, code: str = "UNABLE_TO_LOCK_ROW") -> None:
+        """Until it is unlocked the API can't save it, nor, unless it is locked by an approval (ENTITY_IS_LOCKED), what
+        belongs to it."""
+        if code not in LOCK_WORDS:
+            raise ValueError(f"code is one of {', '.join(LOCK_WORDS)}")
+        with self.lock:
+            self.locks[str(self._existing(record_id)[1]["Id"])] = code
+
+    def unlock_row(self, record_id: str) -> None:
+        with self.lock:
+            self.locks.pop(canonical(record_id) or "", None)
+
+    def archive(self) -> None:
+        """What Salesforce does by itself, each night of the org's clock."""
+        with self.lock:
+            archive(self)
 
     def hide_field(self, kind: str, name: str) -> None:
         """Field-level security: the API user doesn't see it, as if it weren't there."""
@@ -253,6 +291,15 @@ class Org:
 
     # For the parts of this package
 
+    def catch_up(self) -> None:
+        """Do what was due since somebody last looked: Bulk jobs, and each night's archiving."""
+        self.jobs.advance()
+        today = self.clock().date().isoformat()
+        if today > self._archived_on:
+            if self._archived_on:
+                archive(self)
+            self._archived_on = today
+
     def sobject(self, name: str) -> "SObject | None":
         """By API name, whatever its case."""
         return self._by_lower_name.get(name.lower())
@@ -276,6 +323,7 @@ class Org:
         return Actor(self.person, api=False, auto_assign=False)
 
     def _existing(self, record_id: str) -> "tuple[str, dict[str, Scalar]]":
+        self.catch_up()
         found = canonical(record_id)
         row = self.row(found) if found else None
         if found is None or row is None:
