@@ -265,10 +265,13 @@ def activity_token(sf_id: str, key: str) -> str:
 
 
 def _stale(engagement: Engagement, ledger: Ledger, rules: Rules) -> bool:
-    """Whether the Task is missing or out of date. One of unknown fate is settled first; a deleted one stays away."""
+    """Whether the Task is missing or out of date. One of unknown fate is settled first; a deleted one stays away.
+
+    What only machines did makes none; if one was made before that was known, its text says so.
+    """
     known = ledger.activities.get(engagement.key)
     if known is None:
-        return True
+        return bool(engagement.people)
     return known.state is ActivityState.KNOWN and known.digest != content_digest(
         content(engagement, known.token, rules)
     )
