@@ -79,11 +79,14 @@ def sends(events: Iterable[Event], timezone: str) -> tuple[Send, ...]:
 
 def send_key(event: Event, timezone: str) -> str:
     """Which mailing an event belongs to: its sendId, else its campaign, else its day."""
+    return mailing(event) or f"day:{local_day(event.at, timezone)}"
+
+
+def mailing(event: Event) -> str:
+    """Which mailing an event names, by its sendId or else its campaign; nothing if it names none."""
     if event.send:
         return f"send:{event.send}"
-    if event.campaign:
-        return f"campaign:{event.campaign}"
-    return f"day:{local_day(event.at, timezone)}"
+    return f"campaign:{event.campaign}" if event.campaign else ""
 
 
 def engagements(events: Iterable[Event], rules: Rules) -> tuple[Engagement, ...]:

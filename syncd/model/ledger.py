@@ -18,6 +18,7 @@ class What(StrEnum):
     LIFT = "lift"
     OPT_OUT = "opt_out"
     ACTIVITY = "activity"
+    UNDO = "undo"
 
 
 class Aspect(StrEnum):
@@ -76,7 +77,7 @@ class Activity:
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """A change that may or may not have reached Salesforce: settled by reading."""
+    """A change that may or may not have reached Salesforce: settled by reading. `held`: it has not, and waits."""
 
     id: int
     what: What
@@ -86,6 +87,7 @@ class Pending:
     activity: str = ""
     intended_at: int = 0
     sf_id: str = ""
+    held: bool = False
 
 
 @dataclass(frozen=True, slots=True)

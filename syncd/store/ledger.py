@@ -6,7 +6,7 @@ import json
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
-from syncd.model import Activity, ActivityState, Aspect, Ledger, Pending, Remembered, State, What
+from syncd.model import Activity, ActivityState, Aspect, Ledger, Pending, Remembered, State, Verdict, What
 from syncd.store.sqlite import rows
 
 if TYPE_CHECKING:
@@ -37,12 +37,14 @@ def _ledger(changes: Sequence[Any], activities: Mapping[str, Activity], decision
     remembered: dict[Aspect, Remembered | None] = {}
     pending: list[Pending] = []
     refused: set[tuple[str, str, str]] = set()
-    decided = {decision.aspect: decision.at for decision in decisions}
+    decided = {d.aspect: d.at for d in decisions if d.verdict is not Verdict.RELEASED}
     for change_id, sf_id, word, state, activity, after, why_text, through, intended_at, code in changes:
         what, why = What(word), json.loads(why_text)
         values, address = json.loads(after), why.get("address", "")
         if state in (State.INTENDED, State.UNCERTAIN):
             pending.append(Pending(change_id, what, values, through, address, activity, intended_at, sf_id))
+        elif state == State.HELD:
+            pending.append(Pending(change_id, what, values, through, address, activity, intended_at, sf_id, held=True))
         elif state in (State.REFUSED, State.REJECTED):
             refused.add((word, code, why.get("event", "")))
         elif intended_at >= decided.get(_ASPECTS[what], 0):
@@ -62,7 +64,8 @@ _CHANGES = """
 SELECT c.subject_id, c.id, c.sf_id, c.what, c.state, coalesce(c.activity, ''), c.after, c.why, c.through, c.intended_at,
   coalesce((SELECT r.code FROM receipts r WHERE r.change_id = c.id ORDER BY r.id DESC LIMIT 1), '')
 FROM changes c WHERE c.subject_id IN (SELECT value FROM json_each(?))
-  AND (c.state IN ('intended','uncertain') OR (c.what <> 'activity' AND c.state <> 'superseded'))
+  AND (c.state IN ('intended','uncertain','held')
+    OR (c.what <> 'activity' AND c.state NOT IN ('superseded','dropped')))
 ORDER BY c.id"""
 
 _ACTIVITIES = """
