@@ -5,6 +5,7 @@
     gather    their facts and their records; Tasks of unknown fate are looked up
     plan      what follows (pure)
     intend    every change is committed with before, after and why, before the first call
+    brake     marks that are too many of one kind, and what of a send goes to the wrong records, wait for a person
     apply     the calls that change Salesforce, and their receipts
     release   the claims are given back; what is to be tried again is due later
 
@@ -19,6 +20,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from syncd.engine.apply import apply
+from syncd.engine.braking import Brake
 from syncd.engine.context import Context, Options, Stopped, Summary, assemble
 from syncd.engine.gather import gather
 from syncd.engine.guard import Guard
@@ -48,13 +50,15 @@ def run(c: Context, cause: str, *, write: bool = True, tasks_now: bool = True, s
     """
     started = c.now()
     said = Summary(run_id=c.work.begin(cause, started, c.options.settle))
+    brake = Brake(c, said)
     calls_before = c.crm.session.calls
     tasks_at = 0 if tasks_now else _next_tasks(c)
     try:
         _after_observing(c, started, write=write, show_again_in=show_again_in)
         _fold_in(c, said, started)
-        trouble = _plan_all(c, said, started, show_again_in=0 if write else show_again_in, tasks_at=tasks_at)
+        trouble = _plan_all(c, said, brake, started, show_again_in=0 if write else show_again_in, tasks_at=tasks_at)
         if write:
+            brake.apply()
             apply(c, said)
         if trouble:
             raise trouble
@@ -101,12 +105,14 @@ def _fold_in(c: Context, said: Summary, started: int) -> None:
         c.going_on(said.run_id)
 
 
-def _plan_all(c: Context, said: Summary, started: int, *, show_again_in: int, tasks_at: int) -> Retriable | None:
+def _plan_all(
+    c: Context, said: Summary, brake: Brake, started: int, *, show_again_in: int, tasks_at: int
+) -> Retriable | None:
     """Everything that is due. What keeps Salesforce from answering for one page need not keep it from taking what was
     planned before: then it is returned, for the run to end with."""
     try:
         while page := _claim(c, said, started):
-            _plan_page(c, said, page, show_again_in=show_again_in, tasks_at=tasks_at)
+            _plan_page(c, said, brake, page, show_again_in=show_again_in, tasks_at=tasks_at)
     except Retriable as error:
         if error.code in POINTLESS or (error.code == "unreachable" and not error.uncertain):
             raise
@@ -119,7 +125,9 @@ def _claim(c: Context, said: Summary, started: int) -> list[Subject]:
     return c.work.claim(said.run_id, c.options.batch_size, started)
 
 
-def _plan_page(c: Context, said: Summary, page: Sequence[Subject], *, show_again_in: int, tasks_at: int) -> None:
+def _plan_page(
+    c: Context, said: Summary, brake: Brake, page: Sequence[Subject], *, show_again_in: int, tasks_at: int
+) -> None:
     """Plans one page and commits the intents; or, with `show_again_in`, shows them and leaves their subjects due."""
     wait_for_tasks = tasks_at > c.now()
     rules = replace(c.rules, activities="off") if wait_for_tasks else c.rules
@@ -137,6 +145,7 @@ def _plan_page(c: Context, said: Summary, page: Sequence[Subject], *, show_again
     if show_again_in:
         c.work.put_off((case.subject.id for case, planned in plans if planned != Plan()), c.now() + show_again_in)
         return
+    brake.watch(cases, records)
     if wait_for_tasks:
         _leave_tasks(c, guard.standing(cases), records, tasks_at)
     refused = [change.state.value for _, planned in plans for change in planned.changes]

@@ -30,7 +30,8 @@ def must_wait(c: Context, case: Case, record: Record, planned: Plan) -> bool:
     unsure = [
         change.unsure_since
         for change in case.ledger.pending
-        if change.what is not What.ACTIVITY
+        if not change.held
+        and change.what is not What.ACTIVITY
         and not says(record, change.after)
         and (change.what, change.after) not in again
     ]

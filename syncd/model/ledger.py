@@ -19,6 +19,7 @@ class What(StrEnum):
     OPT_OUT = "opt_out"
     ENGAGEMENT = "engagement"
     ACTIVITY = "activity"
+    UNDO = "undo"
 
 
 class Aspect(StrEnum):
@@ -78,7 +79,7 @@ class Activity:
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """A change that may or may not have reached Salesforce: settled by reading."""
+    """A change that may or may not have reached Salesforce: settled by reading. `held`: it has not, and waits."""
 
     id: int
     what: What
@@ -89,6 +90,7 @@ class Pending:
     intended_at: int = 0
     sf_id: str = ""
     unsure_since: int = 0  # when it was last known to be under way
+    held: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import json
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
-from syncd.model import Activity, ActivityState, Aspect, Ledger, Pending, Remembered, State, What
+from syncd.model import Activity, ActivityState, Aspect, Ledger, Pending, Remembered, State, Verdict, What
 from syncd.store.sqlite import rows
 
 if TYPE_CHECKING:
@@ -45,12 +45,15 @@ def _ledger(changes: Sequence[Any], activities: Mapping[str, Activity], decision
     engagement: dict[str, Any] = {}
     pending: list[Pending] = []
     refused: set[tuple[str, str, str]] = set()
-    decided = {(decision.sf_id, decision.aspect): decision.at for decision in decisions}
+    decided = {(d.sf_id, d.aspect): d.at for d in decisions if d.verdict is not Verdict.RELEASED}
     for change_id, sf_id, merged, word, state, activity, after, why_text, through, intended_at, code, unsure in changes:
         what, why, values = What(word), json.loads(why_text), json.loads(after)
         address, of = why.get("address", ""), sf_id if merged else ""
-        if state in (State.INTENDED, State.UNCERTAIN):
-            pending.append(Pending(change_id, what, values, through, address, activity, intended_at, sf_id, unsure))
+        if state in (State.INTENDED, State.UNCERTAIN, State.HELD):
+            held = state == State.HELD
+            pending.append(
+                Pending(change_id, what, values, through, address, activity, intended_at, sf_id, unsure, held=held)
+            )
         elif state in (State.REFUSED, State.REJECTED):
             refused.add((word, code, why.get("event", "")))
         elif what is What.ENGAGEMENT:
@@ -78,7 +81,8 @@ SELECT c.subject_id, c.id, c.sf_id, c.sf_id <> s.sf_id, c.what,
   coalesce((SELECT max(r.at) FROM receipts r WHERE r.change_id = c.id),
     (SELECT coalesce(u.ended_at, u.heartbeat_at) FROM runs u WHERE u.id = c.run_id))
 FROM changes c JOIN subjects s ON s.id = c.subject_id WHERE c.subject_id IN (SELECT value FROM json_each(?))
-  AND (c.state IN ('intended','uncertain') OR (c.what <> 'activity' AND c.state <> 'superseded'))
+  AND (c.state IN ('intended','uncertain','held')
+    OR (c.what <> 'activity' AND c.state NOT IN ('superseded','dropped')))
 ORDER BY c.id"""
 
 _ACTIVITIES = """

@@ -198,6 +198,40 @@ def m005_one_record(db: Database) -> None:
     db.conn.executemany("UPDATE recipients SET names = ? WHERE id = ?", named)
 
 
+@migrations()
+def m008_mailed(db: Database) -> None:
+    """Who was mailed with what, and whose record has another address: what the brake measures a wave against.
+
+    Kept by the fold. An event that names no send and no campaign is not in it. `mailed` does not refer to recipients:
+    an erasure would look through all of it for each.
+    """
+    key = "CASE WHEN e.send <> '' THEN 'send:' || e.send ELSE 'campaign:' || e.campaign END"
+    domain = "substr(r.address, instr(r.address, '@') + 1)"
+    _execute(
+        db,
+        "CREATE TABLE mailings (id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE) STRICT",
+        """CREATE TABLE mailed (
+          mailing_id INTEGER NOT NULL REFERENCES mailings, recipient_id INTEGER NOT NULL,
+          PRIMARY KEY (mailing_id, recipient_id)) STRICT, WITHOUT ROWID""",
+        """CREATE TABLE mailed_domains (
+          mailing_id INTEGER NOT NULL REFERENCES mailings, domain TEXT NOT NULL, recipients INTEGER NOT NULL,
+          PRIMARY KEY (mailing_id, domain)) STRICT, WITHOUT ROWID""",
+        "CREATE TABLE seen (kind TEXT PRIMARY KEY, first_at INTEGER NOT NULL, last_at INTEGER NOT NULL) STRICT,"
+        " WITHOUT ROWID",  # by event time
+        f"INSERT INTO mailings (key) SELECT DISTINCT {key} FROM timeline t JOIN events e ON e.id = t.event_id"
+        " WHERE e.send || e.campaign <> '' AND e.kind <> 'unknown'",
+        f"INSERT OR IGNORE INTO mailed SELECT m.id, t.recipient_id FROM timeline t JOIN events e ON e.id = t.event_id"
+        f" JOIN mailings m ON m.key = {key} WHERE e.send || e.campaign <> '' AND e.kind <> 'unknown'",
+        f"INSERT INTO mailed_domains SELECT m.mailing_id, {domain}, count(*) FROM mailed m"
+        " JOIN recipients r ON r.id = m.recipient_id GROUP BY 1, 2",
+        "INSERT INTO seen SELECT e.kind, min(e.at), max(e.at) FROM timeline t JOIN events e ON e.id = t.event_id"
+        " GROUP BY 1",
+        # 0: the record has other addresses, when it was last read; no value: it was not read
+        "ALTER TABLE recipients ADD COLUMN agrees INTEGER CHECK (agrees IN (0,1))",
+        "CREATE INDEX changes_send ON changes (json_extract(why, '$.send')) WHERE json_extract(why, '$.send') <> ''",
+    )
+
+
 def _execute(db: Database, *statements: str) -> None:
     for statement in statements:
         db.execute(statement)

@@ -26,12 +26,14 @@ if TYPE_CHECKING:
 class Preview(Work):
     """Give it to a run that does not write. Needs the connection on which the subjects were `Chosen`.
 
-    `forgiving`: as if what was refused had never been told, as `syncd retry` would have it.
+    `forgiving`: as if what was refused had never been told, as `syncd retry` would have it. `releasing`: as if nothing
+    were held.
     """
 
-    def __init__(self, db: Database, *, forgiving: bool = False) -> None:
+    def __init__(self, db: Database, *, forgiving: bool = False, releasing: bool = False) -> None:
         super().__init__(db)
         self._forgiving = forgiving
+        self._releasing = releasing
         self._after = -1
         self._joined: dict[str, list[Subject]] = defaultdict(list)  # record → subjects found to be it
 
@@ -84,6 +86,9 @@ class Preview(Work):
             case = _with(case, _of_another(other, other.subject.sf_id))
         if self._forgiving:
             case = replace(case, ledger=replace(case.ledger, refused=frozenset()))
+        if self._releasing:
+            pending = tuple(change for change in case.ledger.pending if not change.held)
+            case = replace(case, ledger=replace(case.ledger, pending=pending))
         return case
 
 

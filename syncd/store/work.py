@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from syncd.ids import record_id
 from syncd.model import Aspect, Case, Decision, Kind, Ledger, Recipient, Subject, Verdict
 from syncd.sarbacane import reread
-from syncd.store import lease
+from syncd.store import lease, mailed
 from syncd.store.ledger import read_ledgers
 from syncd.store.matching import DUE, SUBJECT, Matching
 from syncd.store.sqlite import PAUSE, ROWS_A_TRANSACTION, chunks, insert, many, rows, transaction
@@ -88,16 +88,26 @@ class Work(Matching):
         with transaction(self._db):
             fresh = rows(
                 self._db,
-                "SELECT e.id, e.at, e.kind, e.address, e.whid FROM fresh f JOIN events e ON e.id = f.event_id"
+                "SELECT e.id, e.at, e.kind, e.address, e.whid, e.send, e.campaign"
+                " FROM fresh f JOIN events e ON e.id = f.event_id"
                 " WHERE f.event_id <= ? ORDER BY f.event_id LIMIT ?",
                 (through, ROWS_A_TRANSACTION),
             )
-            for event_id, at, kind, address, whid in fresh:
+            whose: list[int] = []
+            for event_id, at, kind, address, whid, *_ in fresh:
                 recipient, subject = self._recipient(address, whid)
+                whose.append(recipient)
                 self._db.execute("INSERT OR IGNORE INTO timeline VALUES (?, ?, ?)", (recipient, at, event_id))
                 if kind != Kind.UNKNOWN.value:
                     self._db.execute(DUE, (now, now, subject))
             many(self._db, "DELETE FROM fresh WHERE event_id = ?", [(event_id,) for event_id, *_ in fresh])
+            mailed.add(
+                self._db,
+                (
+                    mailed.Mailed(recipient, at, kind, address, send, campaign)
+                    for recipient, (_, at, kind, address, _, send, campaign) in zip(whose, fresh, strict=True)
+                ),
+            )
         time.sleep(PAUSE)
         return len(fresh)
 
