@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from syncd.cli.given import JSON, Address
-from syncd.cli.words import counted, difference, event_line, iso, moment
+from syncd.cli.words import MOMENTS, counted, difference, event_line, iso, moment
 from syncd.config import load
 from syncd.explain import Judged, Made, Point, SoftCount, Story, Weight
 from syncd.explain import explain as explained
@@ -255,4 +255,4 @@ def _plain(it: Any, name: str = "") -> Any:
     return iso(it) if name in _INSTANTS and isinstance(it, int) else it
 
 
-_INSTANTS = frozenset({"at", "next", "since", "through", "looked_up_at", "bounce_date"})
+_INSTANTS = frozenset({"at", "next", "since", "through", "looked_up_at"}) | MOMENTS

@@ -108,6 +108,10 @@ class ObjectFields(Section):
     bounce_date: OptionalApiName = "EmailBouncedDate"
     bounce_reason: OptionalApiName = "EmailBouncedReason"
     opted_out: OptionalApiName = "HasOptedOutOfEmail"
+    invalid: OptionalApiName = ""
+    soft_bounce_count: OptionalApiName = ""
+    last_open: OptionalApiName = ""
+    last_click: OptionalApiName = ""
 
 
 class PersonAccountFields(ObjectFields):

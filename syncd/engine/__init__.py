@@ -27,6 +27,7 @@ from syncd.engine.gather import gather
 from syncd.engine.guard import Guard
 from syncd.engine.unsure import must_wait
 from syncd.errors import BudgetSpent, ConfigError, Fatal, Retriable
+from syncd.figures import are_due
 from syncd.model import Plan, State
 from syncd.plan import activity_is_due, plan, wants_record
 from syncd.salesforce import Need
@@ -163,7 +164,9 @@ def _plan_page(
     rules = replace(c.rules, activities="off") if wait_for_tasks else c.rules
     guard = Guard(c, said)
     try:
-        cases, records = gather(c, said, guard, page, rules)
+        # like activities, figures are written every so often, or beside what doesn't wait
+        figures = frozenset[str]() if wait_for_tasks else c.crm.records.figures
+        cases, records = gather(c, said, guard, page, rules, figures)
     except BudgetSpent as error:
         c.work.put_off((subject.id for subject in page), error.until)
         raise
@@ -198,9 +201,10 @@ def _planned(
 
 
 def _leave_tasks(c: Context, cases: Sequence[Case], records: Mapping[str, Record], tasks_at: int) -> int:
-    """Those whose activities wait are due again when activities are written; how many."""
+    """Those whose activities or figures wait are due again when activities are written; how many."""
     now = replace(c.rules, activities="off")
     waiting = (case for case in cases if case.subject.sf_id in records or not wants_record(case, now))
-    put_off = [case.subject.id for case in waiting if activity_is_due(case, c.rules)]
+    figures = c.crm.records.figures
+    put_off = [case.subject.id for case in waiting if activity_is_due(case, c.rules) or are_due(case, c.rules, figures)]
     c.work.put_off(put_off, tasks_at)
     return len(put_off)

@@ -23,10 +23,11 @@ if TYPE_CHECKING:
 
 
 def apply(c: Context, said: Summary) -> None:
-    """Opt-outs first, then marks and lifts, then activities: what matters most goes out while calls are left."""
+    """Opt-outs first, then marks and lifts, then figures and activities: what matters most, while calls are left."""
     steps: list[tuple[Need, Callable[[], list[Intent]], _Step]] = [
         (Need.OPT_OUTS, lambda: c.journal.next_fields(said.run_id, What.OPT_OUT), _write_fields),
-        (Need.MARKS, lambda: c.journal.next_fields(said.run_id, None), _write_fields),
+        (Need.MARKS, lambda: c.journal.next_fields(said.run_id, What.MARK, What.LIFT), _write_fields),
+        (Need.ACTIVITIES, lambda: c.journal.next_fields(said.run_id), _write_fields),
         (Need.ACTIVITIES, lambda: c.journal.next_activities(said.run_id, known=False), _create_tasks),
         (Need.ACTIVITIES, lambda: c.journal.next_activities(said.run_id, known=True), _update_tasks),
     ]
@@ -47,7 +48,7 @@ def _write_fields(c: Context, said: Summary, intents: Sequence[Intent]) -> list[
     apart = [i for i in intents if shared[i.change.sf_id] > 1 and answers[i.change.sf_id].fate is Fate.REJECTED]
     done = [_answered(c, i, answers[i.change.sf_id]) for i in intents if i not in apart]
     _record(c, said, done)
-    for what in (What.OPT_OUT, What.MARK, What.LIFT):
+    for what in (What.OPT_OUT, What.MARK, What.LIFT, What.ENGAGEMENT):
         if alone := [intent for intent in apart if intent.change.what is what]:
             answers = _write_rows(c, said, alone)
             _record(c, said, [_answered(c, intent, answers[intent.change.sf_id]) for intent in alone])
