@@ -39,6 +39,7 @@ COMMANDS = {
     "held": "brake",
     "release": "brake",
     "drop": "brake",
+    "undo": "undo",
     "import": "take_in",
     "migrate": "work",
     "sandbox": "services",

@@ -22,6 +22,7 @@ from syncd.engine.apply import apply
 from syncd.engine.braking import Brake
 from syncd.engine.context import Context, Options, Stopped, Summary, assemble
 from syncd.engine.gather import gather
+from syncd.engine.undoing import undo
 from syncd.errors import ConfigError, Fatal, Retriable
 from syncd.model import Plan, State
 from syncd.plan import activity_is_due, plan, wants_record
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
 SOON = 1  # ms: not in this run, but in the next
 
-__all__ = ["Context", "Options", "Summary", "assemble", "run"]
+__all__ = ["Context", "Options", "Summary", "assemble", "run", "undo"]
 
 
 def run(c: Context, cause: str, *, write: bool = True, tasks_now: bool = True, show_again_in: int = SOON) -> Summary:

@@ -46,7 +46,7 @@ def _write_fields(c: Context, said: Summary, intents: Sequence[Intent]) -> list[
     apart = [i for i in intents if shared[i.change.sf_id] > 1 and answers[i.change.sf_id].fate is Fate.REJECTED]
     done = [_answered(c, i, answers[i.change.sf_id]) for i in intents if i not in apart]
     _record(c, said, done)
-    for what in (What.OPT_OUT, What.MARK, What.LIFT):
+    for what in (What.OPT_OUT, What.MARK, What.LIFT, What.UNDO):
         if alone := [intent for intent in apart if intent.change.what is what]:
             answers = _write_rows(c, said, alone)
             _record(c, said, [_answered(c, intent, answers[intent.change.sf_id]) for intent in alone])

@@ -11,6 +11,7 @@ from syncd.store.journal import Intent, Journal, Outcome
 from syncd.store.lists import Filter, Lists
 from syncd.store.preview import Preview
 from syncd.store.sqlite import migrate, open_store
+from syncd.store.undoing import Undoing, Wanted
 from syncd.store.work import Work
 
 __all__ = [
@@ -27,7 +28,9 @@ __all__ = [
     "Lists",
     "Outcome",
     "Preview",
+    "Undoing",
     "Unread",
+    "Wanted",
     "Work",
     "migrate",
     "open_store",

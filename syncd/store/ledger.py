@@ -16,7 +16,12 @@ if TYPE_CHECKING:
 
     from syncd.model import Decision
 
-_ASPECTS = {What.MARK: Aspect.INVALID, What.LIFT: Aspect.INVALID, What.OPT_OUT: Aspect.OPTED_OUT}
+_ASPECTS = {
+    What.MARK: Aspect.INVALID,
+    What.LIFT: Aspect.INVALID,
+    What.UNDO: Aspect.INVALID,
+    What.OPT_OUT: Aspect.OPTED_OUT,
+}
 
 
 def read_ledgers(db: Database, ids: str, decisions: Mapping[int, Sequence[Decision]]) -> dict[int, Ledger]:
@@ -48,8 +53,9 @@ def _ledger(changes: Sequence[Any], activities: Mapping[str, Activity], decision
         elif state in (State.REFUSED, State.REJECTED):
             refused.add((word, code, why.get("event", "")))
         elif intended_at >= decided.get(_ASPECTS[what], 0):
-            gone = what is What.LIFT
-            remembered[_ASPECTS[what]] = None if gone else Remembered(state == State.DONE, values, through, address)
+            ours = state == State.DONE and what is not What.UNDO  # what a person had put back is a person's
+            blank = what is What.LIFT or (what is What.UNDO and not any(values.values()))
+            remembered[_ASPECTS[what]] = None if blank else Remembered(ours, values, through, address)
     return Ledger(
         mark=remembered.get(Aspect.INVALID),
         opt_out=remembered.get(Aspect.OPTED_OUT),

@@ -200,6 +200,7 @@ def m008_mailed(db: Database) -> None:
         " GROUP BY 1",
         # 0: the record has other addresses, when it was last read; no value: it was not read
         "ALTER TABLE recipients ADD COLUMN agrees INTEGER CHECK (agrees IN (0,1))",
+        "CREATE INDEX changes_undo ON changes (id) WHERE what = 'undo'",
         "CREATE INDEX changes_send ON changes (json_extract(why, '$.send')) WHERE json_extract(why, '$.send') <> ''",
     )
 
