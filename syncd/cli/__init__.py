@@ -40,6 +40,7 @@ COMMANDS = {
     "release": "brake",
     "drop": "brake",
     "undo": "undo",
+    "backtest": "backtest",
     "import": "take_in",
     "migrate": "work",
     "sandbox": "services",

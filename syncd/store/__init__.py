@@ -5,6 +5,7 @@ from __future__ import annotations
 from syncd.store.chain import Chain
 from syncd.store.choice import Choice, Chosen
 from syncd.store.desk import Desk
+from syncd.store.histories import Histories
 from syncd.store.holds import Hold, Holds
 from syncd.store.inbox import Inbox, Unread
 from syncd.store.journal import Intent, Journal, Outcome
@@ -20,6 +21,7 @@ __all__ = [
     "Chosen",
     "Desk",
     "Filter",
+    "Histories",
     "Hold",
     "Holds",
     "Inbox",

@@ -192,7 +192,7 @@ class Work:
         ):
             recipients[subject_id].append(Recipient(*columns))
         events = self._histories(ids)
-        decisions = self._decisions(ids)
+        decisions = self.decisions(ids)
         ledgers = read_ledgers(self._db, ids, decisions)
         return [
             Case(
@@ -216,7 +216,8 @@ class Work:
             events[subject_id].append(reread(raw, received_at))
         return events
 
-    def _decisions(self, ids: str) -> dict[int, list[Decision]]:
+    def decisions(self, ids: str) -> dict[int, list[Decision]]:
+        """By subject id; `ids` is a JSON array."""
         decisions: dict[int, list[Decision]] = defaultdict(list)
         for subject_id, aspect, verdict, *columns in rows(
             self._db,
