@@ -15,13 +15,18 @@ from syncd.engine import assemble, run
 from syncd.errors import Busy, StoreError
 from syncd.salesforce import Crm
 from syncd.store import open_store
+from syncd.watch import Watch
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from syncd.config import Settings
     from syncd.engine import Summary
 
 log = structlog.get_logger()
 
+LOOK = 60.0
+"""Seconds between two looks at what needs a person, beside those after each run."""
 STOP = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -35,11 +40,18 @@ def schedule(settings: Settings) -> None:
     # Waited for, not handled: a handler that sets an Event can meet its lock, held by the thread it interrupts.
     signal.pthread_sigmask(signal.SIG_BLOCK, STOP)
     crm = Crm(settings)
-    scheduler = BackgroundScheduler(executors={"default": ThreadPoolExecutor(1)}, timezone=UTC)
+    # A thread of its own for the watch: a run that hangs, or a messenger that does not answer, holds up nobody else.
+    executors = {"default": ThreadPoolExecutor(1), "watch": ThreadPoolExecutor(1)}
+    scheduler = BackgroundScheduler(executors=executors, timezone=UTC)
+    every = settings.sync.every.total_seconds()
+    watch = Watch(settings)
+    looks = scheduler.add_job(
+        watch.look, "interval", seconds=min(every, LOOK), executor="watch", coalesce=True, misfire_grace_time=None
+    )
     scheduler.add_job(
-        lambda: _tick(settings, crm, stopping),
+        lambda: _tick(settings, crm, stopping, lambda: looks.modify(next_run_time=datetime.now(UTC))),
         "interval",
-        seconds=settings.sync.every.total_seconds(),
+        seconds=every,
         next_run_time=datetime.now(UTC),  # an interval job would first wait for one interval
         max_instances=1,
         coalesce=True,
@@ -53,8 +65,8 @@ def schedule(settings: Settings) -> None:
     log.info("scheduler stopped")
 
 
-def _tick(settings: Settings, crm: Crm, stopping: threading.Event) -> None:
-    """One run. Whatever goes wrong, the next one comes."""
+def _tick(settings: Settings, crm: Crm, stopping: threading.Event, afterwards: Callable[[], object]) -> None:
+    """One run. Whatever goes wrong, the next one comes, and who watches hears of it."""
     try:
         with assemble(settings, crm, stopping.is_set) as context:
             # what is only shown need not be read every minute
@@ -69,6 +81,7 @@ def _tick(settings: Settings, crm: Crm, stopping: threading.Event) -> None:
         log.exception("a run failed in a way nobody thought of; please report it")
     else:
         report(said)
+    afterwards()
 
 
 def report(said: Summary) -> None:

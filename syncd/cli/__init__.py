@@ -37,6 +37,7 @@ COMMANDS = {
     "resync": "operate",
     "retry": "operate",
     "import": "take_in",
+    "alert": "alert",
     "migrate": "work",
     "sandbox": "services",
 }

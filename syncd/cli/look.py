@@ -6,15 +6,18 @@ import json
 import shutil
 import time
 from contextlib import closing
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from syncd.alarms import conditions
 from syncd.cli.given import CSV, JSON, KINDS, SINCE, UNTIL, Address
 from syncd.cli.tables import LIMIT, counts, show
 from syncd.cli.words import event_line, iso, moment
 from syncd.config import load
-from syncd.store import Desk, Filter, Lists, open_store
+from syncd.store import Alarms, Desk, Filter, Lists, open_store
+from syncd.watch import situation
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,15 +40,20 @@ def status(config: Path | None, *, as_json: bool) -> None:
     else:
         for name, text in _lines(said):
             click.echo(f"{name:<18}{text}")
-    raise SystemExit(1 if said["rejected"] or said["subjects_failing"] else 0)
+    raise SystemExit(1 if said["rejected"] or said["subjects_failing"] or said["alarms"] else 0)
 
 
 def _gather(settings: Settings) -> dict[str, Any]:
     db = open_store(settings.store.path)
     try:
-        said = Desk(db).status(time.time_ns() // 1_000_000)
+        now = time.time_ns() // 1_000_000
+        said = Desk(db).status(now)
+        alarms = Alarms(db)
+        since = {key: opened_at for key, opened_at, *_ in alarms.open()}
+        holding = conditions(situation(settings, alarms, now))
     finally:
         db.close()
+    said["alarms"] = [{**asdict(alarm), "since": iso(since.get(alarm.key))} for alarm in holding]
     free = shutil.disk_usage(settings.store.path.parent).free
     return {"mode": settings.sync.mode, "store": str(settings.store.path), **said, "disk_free_bytes": free}
 
@@ -70,6 +78,7 @@ def _lines(said: dict[str, Any]) -> list[tuple[str, str]]:
         ("last run", _run(said["last_run"]) + ("; one is going on" if said["run_going_on"] else "")),
         ("Salesforce calls", f"{said['calls_24h']} in 24 hours"),
         ("disk", f"{said['disk_free_bytes'] / 1e9:.1f} GB free at {said['store']}"),
+        *(("ALARM", f"{alarm['words']}. {alarm['advice']}") for alarm in said["alarms"]),
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from syncd.store.alarms import Alarms, Message
 from syncd.store.chain import Chain
 from syncd.store.choice import Choice, Chosen
 from syncd.store.desk import Desk
@@ -13,6 +14,7 @@ from syncd.store.sqlite import migrate, open_store
 from syncd.store.work import Work
 
 __all__ = [
+    "Alarms",
     "Chain",
     "Choice",
     "Chosen",
@@ -22,6 +24,7 @@ __all__ = [
     "Intent",
     "Journal",
     "Lists",
+    "Message",
     "Outcome",
     "Preview",
     "Unread",

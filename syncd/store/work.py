@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from syncd.model import Aspect, Case, Decision, Kind, Ledger, Recipient, Subject, Verdict
 from syncd.sarbacane import reread
-from syncd.store import lease
+from syncd.store import lease, totals
 from syncd.store.ledger import read_ledgers
 from syncd.store.sqlite import PAUSE, ROWS_A_TRANSACTION, chunks, insert, many, rows, transaction
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from sqlite_utils import Database
 
@@ -86,21 +86,28 @@ class Work:
         """The last fresh event: how far this run folds, however many come meanwhile."""
         return int(rows(self._db, "SELECT coalesce(max(event_id), 0) FROM fresh")[0][0])
 
-    def fold(self, now: int, through: int) -> int:
-        """Joins up to a hundred fresh events to their recipients' time lines; how many. Their subjects become due."""
+    def fold(self, now: int, through: int, usable: Callable[[str], bool] = bool) -> int:
+        """Joins up to a hundred fresh events to their recipients' time lines; how many. Their subjects become due.
+
+        `usable`: whether a whId can name a record, which is counted.
+        """
         with transaction(self._db):
             fresh = rows(
                 self._db,
-                "SELECT e.id, e.at, e.kind, e.address, e.whid FROM fresh f JOIN events e ON e.id = f.event_id"
+                "SELECT e.id, e.at, e.kind, e.address, e.whid, e.send, e.campaign"
+                " FROM fresh f JOIN events e ON e.id = f.event_id"
                 " WHERE f.event_id <= ? ORDER BY f.event_id LIMIT ?",
                 (through, ROWS_A_TRANSACTION),
             )
-            for event_id, at, kind, address, whid in fresh:
+            for event_id, at, kind, address, whid, *_ in fresh:
                 recipient, subject = self._recipient(address, whid)
                 self._db.execute("INSERT OR IGNORE INTO timeline VALUES (?, ?, ?)", (recipient, at, event_id))
                 if kind != Kind.UNKNOWN.value:
                     self._db.execute(_DUE, (now, now, subject))
             many(self._db, "DELETE FROM fresh WHERE event_id = ?", [(event_id,) for event_id, *_ in fresh])
+            totals.add(
+                self._db, ((at, kind, usable(whid), send, campaign) for _, at, kind, _, whid, send, campaign in fresh)
+            )
         time.sleep(PAUSE)
         return len(fresh)
 
