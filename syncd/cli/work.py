@@ -108,7 +108,7 @@ def _tell(said: Summary, *, write: bool, observing: bool) -> None:
     if said.unmatched:
         click.echo(f"{said.unmatched} without a record in Salesforce: no usable whId, or it is gone.")
     if said.ended != "done":
-        click.echo(f"Ended early, {said.ended}: {said.code} {said.words}".rstrip(), err=True)
+        click.echo(f"Ended early, {said.ended}: {f'{said.code} {said.words}'.strip()}", err=True)
         click.echo("Everything is kept and is tried again.", err=True)
 
 

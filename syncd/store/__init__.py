@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from syncd.store.alarms import Alarms, Message
+from syncd.store.calls import Calls
 from syncd.store.chain import Chain
 from syncd.store.choice import Choice, Chosen
 from syncd.store.desk import Desk
@@ -15,6 +16,7 @@ from syncd.store.work import Work
 
 __all__ = [
     "Alarms",
+    "Calls",
     "Chain",
     "Choice",
     "Chosen",

@@ -125,8 +125,12 @@ class Work:
         )
         return recipient, subject
 
-    def claim(self, run_id: int, limit: int, due_by: int) -> list[Subject]:
-        """Takes up to `limit` subjects that were due at `due_by`; their due time is cleared."""
+    def claim(self, run_id: int, limit: int, due_by: int, *, opt_outs_only: bool = False) -> list[Subject]:
+        """Takes up to `limit` subjects that were due at `due_by`; their due time is cleared.
+
+        `opt_outs_only`: none but those that somebody unsubscribed or complained for.
+        """
+        also = _OPTED_OUT if opt_outs_only else ""
         claimed: list[Subject] = []
         while len(claimed) < limit:
             size = min(ROWS_A_TRANSACTION, limit - len(claimed))
@@ -134,7 +138,7 @@ class Work:
                 page = rows(
                     self._db,
                     "UPDATE subjects SET run_id = ?, due_at = NULL WHERE id IN (SELECT id FROM subjects"
-                    " WHERE due_at <= ? AND run_id IS NULL ORDER BY due_at, id LIMIT ?) RETURNING " + _SUBJECT,
+                    f" WHERE due_at <= ? AND run_id IS NULL{also} ORDER BY due_at, id LIMIT ?) RETURNING " + _SUBJECT,
                     (run_id, due_by, size),
                 )
             claimed += [_subject(row) for row in page]
@@ -142,6 +146,10 @@ class Work:
                 break
             time.sleep(PAUSE)
         return claimed
+
+    def is_due(self, due_by: int) -> bool:
+        """Whether anything waits for a run."""
+        return bool(rows(self._db, "SELECT 1 FROM subjects WHERE due_at <= ? AND run_id IS NULL LIMIT 1", (due_by,)))
 
     def put_off(self, subject_ids: Iterable[int], until: int) -> None:
         """Due again at `until`, or earlier if something comes."""
@@ -289,6 +297,10 @@ class Work:
 
 
 _SUBJECT = "id, coalesce(sf_id, ''), coalesce(object, ''), attempts, failing_since"
+_OPTED_OUT = (
+    " AND EXISTS (SELECT 1 FROM recipients r JOIN timeline t ON t.recipient_id = r.id"
+    " JOIN events e ON e.id = t.event_id WHERE r.subject_id = subjects.id AND e.kind IN ('unsubscribe', 'complaint'))"
+)
 _DUE = "UPDATE subjects SET due_at = min(coalesce(due_at, ?), ?) WHERE id = ?"
 
 
