@@ -56,7 +56,7 @@ class Alarms:
             every=every,
             oldest_fresh=one("SELECT received_at FROM events WHERE id = (SELECT min(event_id) FROM fresh)"),
             oldest_due=one("SELECT min(due_at) FROM subjects WHERE due_at IS NOT NULL AND run_id IS NULL"),
-            budget_spent=run is not None and run.code == "budget",
+            budget_spent=run is not None and run.ended == "budget",
             unread=one(_UNREAD, *day_ago),
             oversized=one(f"{_UNREAD} AND reason LIKE 'larger than max_body_bytes%'", *day_ago),
             strangers=self.signs("syncd_unknown_token", now, 6),
@@ -138,7 +138,9 @@ class Alarms:
         run_id, _, *said = found[0]
         if said[0] not in ("unavailable", "fatal"):
             return LastRun(*said), None
-        well = rows(self._db, f"{_TELLING} AND r.summary ->> '$.ended' = 'done' ORDER BY r.id DESC LIMIT 1")
+        well = rows(
+            self._db, f"{_TELLING} AND r.summary ->> '$.ended' IN ('done', 'budget') ORDER BY r.id DESC LIMIT 1"
+        )
         since = self._one(
             f"SELECT min(started_at) FROM ({_TELLING} AND r.id > ? AND r.id <= ?)", well[0][0] if well else 0, run_id
         )
@@ -176,7 +178,7 @@ _LATELY = "r.id > (SELECT max(id) FROM runs) - 10080"  # of runs every minute a 
 # A run that had nothing to ask of Salesforce does not say whether it can be reached.
 _TELLING = f"""SELECT r.id, r.started_at, r.summary ->> '$.ended', r.summary ->> '$.code', r.summary ->> '$.words'
   FROM runs r
-  WHERE {_LATELY} AND (r.summary ->> '$.ended' IN ('unavailable', 'fatal')
+  WHERE {_LATELY} AND (r.summary ->> '$.ended' IN ('unavailable', 'fatal', 'budget')
   OR (r.summary ->> '$.ended' = 'done' AND r.summary ->> '$.calls' > 0))"""
 
 _CRASHED = f"""SELECT count(*) FROM runs r
