@@ -72,25 +72,20 @@ def _scheduler(settings: Settings, pulse: Pulse) -> Iterator[None]:
     """Runs go on inside of it, in a thread of their own, and none afterwards."""
     stopping = threading.Event()
     crm = Crm(settings)
-    # A thread of its own for the watch: a run that hangs, or a messenger that does not answer, holds up nobody else.
-    executors = {"default": ThreadPoolExecutor(1), "watch": ThreadPoolExecutor(1)}
-    scheduler = BackgroundScheduler(executors=executors, timezone=UTC)
+    scheduler = BackgroundScheduler(executors={"default": ThreadPoolExecutor(1)}, timezone=UTC)
     every = partial(scheduler.add_job, trigger="interval", max_instances=1, coalesce=True, misfire_grace_time=None)
     # an interval job would first wait for one interval
     first = {"next_run_time": datetime.now(UTC)}
     seconds = settings.sync.every.total_seconds()
-    looks = every(Watch(settings).look, seconds=min(seconds, LOOK), executor="watch")
-
-    def look_now() -> None:
-        looks.modify(next_run_time=datetime.now(UTC))
-
-    every(_tick, args=[settings, crm, stopping, pulse, look_now], seconds=seconds, **first)
+    watch = Watch(settings)
+    every(_tick, args=[settings, crm, stopping, pulse, watch.wake], seconds=seconds, **first)
     if pulse.every:  # in the thread of the runs: a run that hangs keeps it waiting, and systemd ends the process
         every(pulse, seconds=pulse.every, **first)
     scheduler.start()
     log.info("scheduler started", mode=settings.sync.mode, every=str(settings.sync.every))
     try:
-        yield
+        with watch.going_on(every=min(seconds, LOOK)):
+            yield
     finally:
         stopping.set()
         scheduler.shutdown(wait=True)

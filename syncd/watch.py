@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import shutil
 import socket
+import threading
 import time
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -18,7 +20,7 @@ from syncd.store import Alarms, open_store
 from syncd.store.alarms import REMIND
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from syncd.alarms import Situation
     from syncd.config import Settings
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 
 MINUTE = 60_000
 LONGEST_PAUSE = 30 * MINUTE
+GRACE = 5.0
+"""Seconds that a message under way gets when everything stops; it is told by the next one otherwise."""
 
 log = structlog.get_logger()
 
@@ -50,6 +54,35 @@ class Watch:
     failing_told_at: int | None = None
     not_before: int = 0  # when to try again to tell
     attempts: int = 0
+    _wake: threading.Event = field(default_factory=threading.Event)
+
+    @contextmanager
+    def going_on(self, every: float) -> Iterator[None]:
+        """Looks every so many seconds, and when it is woken.
+
+        In a thread of its own: a run that hangs, or a service that does not answer, holds up nobody else.
+        """
+        stopping = threading.Event()
+
+        def looks() -> None:
+            while not stopping.is_set():
+                self._wake.wait(every)
+                self._wake.clear()
+                if not stopping.is_set():
+                    self.look()
+
+        thread = threading.Thread(target=looks, name="watch", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            stopping.set()
+            self._wake.set()
+            thread.join(GRACE)
+
+    def wake(self) -> None:
+        """Something happened: look soon."""
+        self._wake.set()
 
     def look(self) -> None:
         """One look, and what is to be told of it. Whatever goes wrong, the next one comes."""
