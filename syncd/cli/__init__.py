@@ -38,6 +38,7 @@ COMMANDS = {
     "retry": "operate",
     "import": "take_in",
     "alert": "alert",
+    "backup": "data",
     "migrate": "work",
     "sandbox": "services",
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from syncd.store.alarms import Alarms, Message
+from syncd.store.backup import COPIED_AT, back_up
 from syncd.store.calls import Calls
 from syncd.store.chain import Chain
 from syncd.store.choice import Choice, Chosen
@@ -15,6 +16,7 @@ from syncd.store.sqlite import migrate, open_store
 from syncd.store.work import Work
 
 __all__ = [
+    "COPIED_AT",
     "Alarms",
     "Calls",
     "Chain",
@@ -31,6 +33,7 @@ __all__ = [
     "Preview",
     "Unread",
     "Work",
+    "back_up",
     "migrate",
     "open_store",
 ]
