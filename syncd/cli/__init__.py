@@ -42,6 +42,8 @@ COMMANDS = {
     "undo": "undo",
     "backtest": "backtest",
     "import": "take_in",
+    "alert": "alert",
+    "backup": "data",
     "migrate": "work",
     "sandbox": "services",
 }

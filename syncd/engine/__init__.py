@@ -18,14 +18,16 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from syncd.engine import outage
 from syncd.engine.apply import apply
 from syncd.engine.braking import Brake
 from syncd.engine.context import Context, Options, Stopped, Summary, assemble
 from syncd.engine.gather import gather
 from syncd.engine.undoing import undo
-from syncd.errors import ConfigError, Fatal, Retriable
+from syncd.errors import BudgetSpent, ConfigError, Fatal, Retriable
 from syncd.model import Plan, State
 from syncd.plan import activity_is_due, plan, wants_record
+from syncd.salesforce import Need
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,12 +39,21 @@ SOON = 1  # ms: not in this run, but in the next
 __all__ = ["Context", "Options", "Summary", "assemble", "run", "undo"]
 
 
-def run(c: Context, cause: str, *, write: bool = True, tasks_now: bool = True, show_again_in: int = SOON) -> Summary:
+def run(
+    c: Context,
+    cause: str,
+    *,
+    write: bool = True,
+    tasks_now: bool = True,
+    patient: bool = False,
+    show_again_in: int = SOON,
+) -> Summary:
     """Reconciles everything that is due. Raises Busy and StoreError; what Salesforce refuses is in the summary.
 
     Without `write` it plans, shows and changes nothing in Salesforce; what it showed is due again after `show_again_in`
     ms, and at once for the first run that writes. Without `tasks_now`, Tasks are written only every so often, so that
-    one gathers what came meanwhile; marks and opt-outs never wait.
+    one gathers what came meanwhile; marks and opt-outs never wait. A `patient` run leaves a Salesforce that was out of
+    reach alone for a while.
     """
     started = c.now()
     said = Summary(run_id=c.work.begin(cause, started, c.options.settle))
@@ -52,8 +63,9 @@ def run(c: Context, cause: str, *, write: bool = True, tasks_now: bool = True, s
     try:
         _after_observing(c, started, write=write, show_again_in=show_again_in)
         _fold_in(c, said, started)
-        while page := _claim(c, said, started):
-            _plan_page(c, said, brake, page, show_again_in=0 if write else show_again_in, tasks_at=tasks_at)
+        with c.budget.for_(Need.OPT_OUTS):
+            outage.admit(c, patient=patient)
+        _plan_all(c, said, brake, started, show_again_in=0 if write else show_again_in, tasks_at=tasks_at)
         if write:
             brake.apply()
             apply(c, said)
@@ -62,6 +74,8 @@ def run(c: Context, cause: str, *, write: bool = True, tasks_now: bool = True, s
     except Stopped:
         said.ended = "stopped"
         c.work.put_off((subject_id for subject_id, _ in c.journal.give_up(said.run_id)), c.now())
+    except BudgetSpent as error:
+        said.spent(error)
     except ConfigError as error:  # a secret that is read only now
         said.ended, said.code, said.words = "fatal", "configuration", str(error)
         c.work.failed(((i, c.retry_at(attempts)) for i, attempts in c.journal.give_up(said.run_id)), c.now())
@@ -70,14 +84,18 @@ def run(c: Context, cause: str, *, write: bool = True, tasks_now: bool = True, s
         said.code, said.words = error.code, error.words
         c.work.failed(((i, c.retry_at(attempts)) for i, attempts in c.journal.give_up(said.run_id)), c.now())
     # Any other error leaves the run open, as a crash would: the next one finds it dead and settles what it left.
+    if said.ended == "budget":
+        c.work.put_off((subject_id for subject_id, _ in c.journal.give_up(said.run_id)), said.resumes_at)
     said.calls = c.crm.session.calls - calls_before
-    c.journal.count_calls(said.calls, c.now())
+    outage.note(c, said)
+    c.work.set_meta(_RESUMES, str(said.resumes_at or ""))
     c.work.end(said.run_id, c.now(), said.as_dict())
     return said
 
 
 _LAST_TASKS = "tasks_written_at"
 _OBSERVED = "observed"
+_RESUMES = "budget_resumes_at"
 
 
 def _after_observing(c: Context, started: int, *, write: bool, show_again_in: int) -> None:
@@ -95,24 +113,42 @@ def _next_tasks(c: Context) -> int:
 
 def _fold_in(c: Context, said: Summary, started: int) -> None:
     newest = c.work.newest()
-    while folded := c.work.fold(started, newest):
+    while folded := c.work.fold(started, newest, c.crm.lookup.is_usable):
         said.events += folded
         c.going_on(said.run_id)
 
 
-def _claim(c: Context, said: Summary, started: int) -> list[Subject]:
+def _plan_all(c: Context, said: Summary, brake: Brake, started: int, *, show_again_in: int, tasks_at: int) -> None:
+    """All that is due, or what there are calls for: at least the opt-outs. The rest stays due."""
+    opt_outs_only = bool(c.budget.free_at(Need.MARKS))
+    try:
+        with c.budget.for_(Need.OPT_OUTS if opt_outs_only else Need.MARKS):
+            while page := _claim(c, said, started, opt_outs_only=opt_outs_only):
+                _plan_page(c, said, brake, page, show_again_in=show_again_in, tasks_at=tasks_at)
+    except BudgetSpent as error:
+        said.spent(error)
+    if opt_outs_only and c.work.is_due(started):
+        said.spent(c.budget.shortage(Need.MARKS))
+
+
+def _claim(c: Context, said: Summary, started: int, *, opt_outs_only: bool = False) -> list[Subject]:
     c.going_on(said.run_id)
-    return c.work.claim(said.run_id, c.options.batch_size, started)
+    return c.work.claim(said.run_id, c.options.batch_size, started, opt_outs_only=opt_outs_only)
 
 
 def _plan_page(
     c: Context, said: Summary, brake: Brake, page: Sequence[Subject], *, show_again_in: int, tasks_at: int
 ) -> None:
     """Plans one page and commits the intents; or, with `show_again_in`, shows them and leaves their subjects due."""
+    short = c.budget.shortage(Need.ACTIVITIES)
+    tasks_at = max(tasks_at, short.until if short else 0)
     wait_for_tasks = tasks_at > c.now()
     rules = replace(c.rules, activities="off") if wait_for_tasks else c.rules
     try:
         cases, records = gather(c, said, page, rules)
+    except BudgetSpent as error:
+        c.work.put_off((subject.id for subject in page), error.until)
+        raise
     except (Retriable, Fatal, ConfigError):
         c.work.failed(((subject.id, c.retry_at(subject.attempts)) for subject in page), c.now())
         raise
@@ -127,7 +163,10 @@ def _plan_page(
     brake.watch(cases, records)
     if wait_for_tasks:
         waiting = (case for case in cases if _has(case, records) or not wants_record(case, rules))
-        c.work.put_off((case.subject.id for case in waiting if activity_is_due(case, c.rules)), tasks_at)
+        put_off = [case.subject.id for case in waiting if activity_is_due(case, c.rules)]
+        c.work.put_off(put_off, tasks_at)
+        if put_off:
+            said.spent(short)
     refused = [change.state.value for _, planned in plans for change in planned.changes]
     said.changes.update(state for state in refused if state == State.REJECTED)
     rules_id = c.journal.rules_id(c.rules, c.now())

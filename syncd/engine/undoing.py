@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from syncd.engine.apply import apply
 from syncd.engine.context import Stopped, Summary
-from syncd.errors import ConfigError, Fatal, Retriable
+from syncd.errors import BudgetSpent, ConfigError, Fatal, Retriable
 from syncd.model import Activity, ActivityState, Fate, Plan, State
 from syncd.reversal import Reversal, reverse
 from syncd.store import Outcome, Undoing
@@ -41,6 +41,8 @@ def undo(
             _delete(c, said, undoing, doomed)
     except Stopped:
         said.ended = "stopped"
+    except BudgetSpent as error:
+        said.spent(error)
     except ConfigError as error:
         said.ended, said.code, said.words = "fatal", "configuration", str(error)
     except (Retriable, Fatal) as error:
@@ -49,7 +51,6 @@ def undo(
     if said.ended != "done":
         c.journal.give_up(said.run_id)
     said.calls = c.crm.session.calls - before
-    c.journal.count_calls(said.calls, c.now())
     c.work.end(said.run_id, c.now(), said.as_dict())
     return said
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from syncd.salesforce.budget import Need
 from syncd.salesforce.ids import RecordId, record_id
 from syncd.salesforce.login import LEGACY_WARNING
 from syncd.salesforce.lookup import Lookup
@@ -16,7 +17,7 @@ from syncd.salesforce.tasks import Found, Tasks
 if TYPE_CHECKING:
     from syncd.config import Settings
 
-__all__ = ["READ_A_CALL", "WRITE_A_CALL", "Crm", "Found", "RecordId", "Row", "record_id"]
+__all__ = ["READ_A_CALL", "WRITE_A_CALL", "Crm", "Found", "Need", "RecordId", "Row", "record_id"]
 
 
 class Crm:

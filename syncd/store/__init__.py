@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from syncd.store.alarms import Alarms, Message
+from syncd.store.backup import COPIED_AT, back_up
+from syncd.store.calls import Calls
 from syncd.store.chain import Chain
 from syncd.store.choice import Choice, Chosen
 from syncd.store.desk import Desk
@@ -16,6 +19,9 @@ from syncd.store.undoing import Undoing, Wanted
 from syncd.store.work import Work
 
 __all__ = [
+    "COPIED_AT",
+    "Alarms",
+    "Calls",
     "Chain",
     "Choice",
     "Chosen",
@@ -28,12 +34,14 @@ __all__ = [
     "Intent",
     "Journal",
     "Lists",
+    "Message",
     "Outcome",
     "Preview",
     "Undoing",
     "Unread",
     "Wanted",
     "Work",
+    "back_up",
     "migrate",
     "open_store",
 ]

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from syncd.model import Aspect, Case, Decision, Kind, Ledger, Recipient, Subject, Verdict
 from syncd.sarbacane import reread
-from syncd.store import lease, mailed
+from syncd.store import lease, mailed, totals
 from syncd.store.ledger import read_ledgers
 from syncd.store.sqlite import PAUSE, ROWS_A_TRANSACTION, chunks, insert, many, rows, transaction
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from sqlite_utils import Database
 
@@ -86,8 +86,11 @@ class Work:
         """The last fresh event: how far this run folds, however many come meanwhile."""
         return int(rows(self._db, "SELECT coalesce(max(event_id), 0) FROM fresh")[0][0])
 
-    def fold(self, now: int, through: int) -> int:
-        """Joins up to a hundred fresh events to their recipients' time lines; how many. Their subjects become due."""
+    def fold(self, now: int, through: int, usable: Callable[[str], bool] = bool) -> int:
+        """Joins up to a hundred fresh events to their recipients' time lines; how many. Their subjects become due.
+
+        `usable`: whether a whId can name a record, which is counted.
+        """
         with transaction(self._db):
             fresh = rows(
                 self._db,
@@ -111,6 +114,9 @@ class Work:
                     for recipient, (_, at, kind, address, _, send, campaign) in zip(whose, fresh, strict=True)
                 ),
             )
+            totals.add(
+                self._db, ((at, kind, usable(whid), send, campaign) for _, at, kind, _, whid, send, campaign in fresh)
+            )
         time.sleep(PAUSE)
         return len(fresh)
 
@@ -128,8 +134,12 @@ class Work:
         )
         return recipient, subject
 
-    def claim(self, run_id: int, limit: int, due_by: int) -> list[Subject]:
-        """Takes up to `limit` subjects that were due at `due_by`; their due time is cleared."""
+    def claim(self, run_id: int, limit: int, due_by: int, *, opt_outs_only: bool = False) -> list[Subject]:
+        """Takes up to `limit` subjects that were due at `due_by`; their due time is cleared.
+
+        `opt_outs_only`: none but those that somebody unsubscribed or complained for.
+        """
+        also = _OPTED_OUT if opt_outs_only else ""
         claimed: list[Subject] = []
         while len(claimed) < limit:
             size = min(ROWS_A_TRANSACTION, limit - len(claimed))
@@ -137,7 +147,7 @@ class Work:
                 page = rows(
                     self._db,
                     "UPDATE subjects SET run_id = ?, due_at = NULL WHERE id IN (SELECT id FROM subjects"
-                    " WHERE due_at <= ? AND run_id IS NULL ORDER BY due_at, id LIMIT ?) RETURNING " + _SUBJECT,
+                    f" WHERE due_at <= ? AND run_id IS NULL{also} ORDER BY due_at, id LIMIT ?) RETURNING " + _SUBJECT,
                     (run_id, due_by, size),
                 )
             claimed += [_subject(row) for row in page]
@@ -145,6 +155,10 @@ class Work:
                 break
             time.sleep(PAUSE)
         return claimed
+
+    def is_due(self, due_by: int) -> bool:
+        """Whether anything waits for a run."""
+        return bool(rows(self._db, "SELECT 1 FROM subjects WHERE due_at <= ? AND run_id IS NULL LIMIT 1", (due_by,)))
 
     def put_off(self, subject_ids: Iterable[int], until: int) -> None:
         """Due again at `until`, or earlier if something comes."""
@@ -293,6 +307,10 @@ class Work:
 
 
 _SUBJECT = "id, coalesce(sf_id, ''), coalesce(object, ''), attempts, failing_since"
+_OPTED_OUT = (
+    " AND EXISTS (SELECT 1 FROM recipients r JOIN timeline t ON t.recipient_id = r.id"
+    " JOIN events e ON e.id = t.event_id WHERE r.subject_id = subjects.id AND e.kind IN ('unsubscribe', 'complaint'))"
+)
 _DUE = "UPDATE subjects SET due_at = min(coalesce(due_at, ?), ?) WHERE id = ?"
 
 
