@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from syncd.store import Journal, Work, open_store
+from syncd.brake import Limits
+from syncd.store import Holds, Journal, Work, open_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -39,8 +40,10 @@ class Context:
 
     work: Work
     journal: Journal
+    holds: Holds
     crm: Crm
     rules: Rules
+    limits: Limits
     options: Options
     now: Callable[[], int]
     chance: Callable[[], float]  # in [0, 1)
@@ -70,9 +73,12 @@ class Summary:
     events: int = 0
     subjects: int = 0
     unmatched: int = 0
+    failed: int = 0  # subjects put off because something that is theirs went wrong
     calls: int = 0
+    troubles: list[str] = field(default_factory=list)  # what that was, each once
     planned: Counter[str] = field(default_factory=Counter)  # by what
     changes: Counter[str] = field(default_factory=Counter)  # by state
+    held: Counter[str] = field(default_factory=Counter)  # by group
 
     def as_dict(self) -> dict[str, object]:
         return {
@@ -83,10 +89,17 @@ class Summary:
             "events": self.events,
             "subjects": self.subjects,
             "unmatched": self.unmatched,
+            "failed": self.failed,
+            "troubles": self.troubles,
             "calls": self.calls,
             "planned": dict(self.planned),
             "changes": dict(self.changes),
+            "held": dict(self.held),
         }
+
+    def trouble(self, text: str) -> None:
+        if text not in self.troubles:
+            self.troubles.append(text)
 
 
 class Stopped(Exception):  # noqa: N818
@@ -106,8 +119,10 @@ def assemble(
         yield Context(
             work=Work(db),
             journal=Journal(db),
+            holds=Holds(db),
             crm=crm,
             rules=settings.judgement(),
+            limits=Limits(**settings.brake.model_dump()),
             options=Options(
                 batch_size=settings.sync.batch_size,
                 retry_for=_ms(settings.sync.retry_for),

@@ -234,6 +234,10 @@ class Org:
         with self.lock:
             self._by_lower_name.pop(kind.lower(), None)
 
+    def show_object(self, kind: str) -> None:
+        with self.lock:
+            self._by_lower_name[kind.lower()] = self.objects[kind]
+
     def forbid_creating(self, kind: str) -> None:
         """The API user may read and edit these records but not make new ones."""
         with self.lock:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from syncd.store.chain import Chain
 from syncd.store.choice import Choice, Chosen
 from syncd.store.desk import Desk
+from syncd.store.holds import Hold, Holds
 from syncd.store.inbox import Inbox, Unread
 from syncd.store.journal import Intent, Journal, Outcome
 from syncd.store.lists import Filter, Lists
@@ -18,6 +19,8 @@ __all__ = [
     "Chosen",
     "Desk",
     "Filter",
+    "Hold",
+    "Holds",
     "Inbox",
     "Intent",
     "Journal",

@@ -29,7 +29,7 @@ class Desk:
             "subjects_due": one("SELECT count(*) FROM subjects WHERE due_at <= ? AND run_id IS NULL", now),
             "subjects_later": one("SELECT count(*) FROM subjects WHERE due_at > ?", now),
             "subjects_failing": one("SELECT count(*) FROM subjects WHERE attempts > 0"),
-            "unmatched": one("SELECT count(*) FROM recipients WHERE matched = 'no' AND lookups > 0"),
+            "unmatched": one("SELECT count(*) FROM recipients WHERE lookups > 0"),
             "rejected": one(_REJECTED),
             "unsettled": one("SELECT count(*) FROM changes WHERE state = 'uncertain'"),
             "quarantined": one("SELECT count(*) FROM quarantine WHERE resolved_at IS NULL"),
