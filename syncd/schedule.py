@@ -60,7 +60,7 @@ def _tick(settings: Settings, crm: Crm, stopping: threading.Event) -> None:
             # what is only shown need not be read every minute
             again_in = context.options.tasks_every
             write = settings.sync.mode == "live"
-            said = run(context, "schedule", write=write, tasks_now=False, show_again_in=again_in)
+            said = run(context, "schedule", write=write, tasks_now=False, patient=True, show_again_in=again_in)
     except Busy:
         log.info("another run is going on")
     except StoreError as error:
@@ -76,5 +76,7 @@ def report(said: Summary) -> None:
     words = {name: value for name, value in said.as_dict().items() if value}
     if said.ended in ("unavailable", "fatal"):
         log.error("run", **words)
+    elif said.ended == "budget":
+        log.warning("run", **words)
     elif said.events or said.subjects:
         log.info("run", **words)

@@ -12,6 +12,7 @@ from syncd.config.values import (
     ApiName,
     Bind,
     CaBundle,
+    DailyBudget,
     Directory,
     Duration,
     Host,
@@ -90,6 +91,8 @@ class SalesforceSection(Section):
     api_version: str = Field("67.0", pattern=r"^[1-9][0-9]\.0$")
     timeout: Duration = parse_duration("30s")
     ca_bundle: CaBundle = None
+    daily_budget: DailyBudget = "20%"
+    bulk_threshold: int = Field(2000, ge=1, le=1_000_000)
 
     @field_validator("my_domain", "instance_url", "username", "consumer_key")
     @classmethod

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from syncd.salesforce.budget import Need
 from syncd.salesforce.follow import Reading, follow
 from syncd.salesforce.login import LEGACY_WARNING
 from syncd.salesforce.lookup import Lookup
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from syncd.config import Settings
     from syncd.model import Move
 
-__all__ = ["READ_A_CALL", "UNSEEN", "WRITE_A_CALL", "Crm", "Found", "Reading", "Row"]
+__all__ = ["READ_A_CALL", "UNSEEN", "WRITE_A_CALL", "Crm", "Found", "Need", "Reading", "Row"]
 
 
 class Crm:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from syncd.store.calls import Calls
 from syncd.store.chain import Chain
 from syncd.store.choice import Choice, Chosen
 from syncd.store.desk import Desk
@@ -14,6 +15,7 @@ from syncd.store.sqlite import migrate, open_store
 from syncd.store.work import Work
 
 __all__ = [
+    "Calls",
     "Chain",
     "Choice",
     "Chosen",

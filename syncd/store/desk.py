@@ -33,7 +33,9 @@ class Desk:
             "rejected": one(_REJECTED),
             "unsettled": one("SELECT count(*) FROM changes WHERE state = 'uncertain'"),
             "quarantined": one("SELECT count(*) FROM quarantine WHERE resolved_at IS NULL"),
-            "calls_24h": one("SELECT coalesce(sum(calls), 0) FROM api_calls WHERE hour > ?", now // HOUR - 24),
+            "calls_24h": one("SELECT coalesce(sum(calls), 0) FROM api_calls WHERE hour >= ?", now // HOUR - 24),
+            "calls_resume_at": one("SELECT max(CAST(value AS INTEGER)) FROM meta WHERE name = 'budget_resumes_at'")
+            or None,
             "run_going_on": bool(one("SELECT count(*) FROM runs WHERE ended_at IS NULL")),
             "last_run": self._last_run(),
             "kinds": dict(rows(self._db, "SELECT kind, count(*) FROM events GROUP BY kind ORDER BY kind")),

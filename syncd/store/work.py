@@ -126,8 +126,12 @@ class Work(Matching):
         )
         return recipient, subject
 
-    def claim(self, run_id: int, limit: int, due_by: int) -> list[Subject]:
-        """Takes up to `limit` subjects that were due at `due_by`; their due time is cleared."""
+    def claim(self, run_id: int, limit: int, due_by: int, *, opt_outs_only: bool = False) -> list[Subject]:
+        """Takes up to `limit` subjects that were due at `due_by`; their due time is cleared.
+
+        `opt_outs_only`: none but those that somebody unsubscribed or complained for.
+        """
+        also = _OPTED_OUT if opt_outs_only else ""
         claimed: list[Subject] = []
         while len(claimed) < limit:
             size = min(ROWS_A_TRANSACTION, limit - len(claimed))
@@ -135,7 +139,7 @@ class Work(Matching):
                 page = rows(
                     self._db,
                     "UPDATE subjects SET run_id = ?, due_at = NULL WHERE id IN (SELECT id FROM subjects"
-                    " WHERE due_at <= ? AND run_id IS NULL ORDER BY due_at, id LIMIT ?) RETURNING " + SUBJECT,
+                    f" WHERE due_at <= ? AND run_id IS NULL{also} ORDER BY due_at, id LIMIT ?) RETURNING " + SUBJECT,
                     (run_id, due_by, size),
                 )
             claimed += [Subject(*row) for row in page]
@@ -143,6 +147,10 @@ class Work(Matching):
                 break
             time.sleep(PAUSE)
         return claimed
+
+    def is_due(self, due_by: int) -> bool:
+        """Whether anything waits for a run."""
+        return bool(rows(self._db, "SELECT 1 FROM subjects WHERE due_at <= ? AND run_id IS NULL LIMIT 1", (due_by,)))
 
     def put_off(self, subject_ids: Iterable[int], until: int) -> None:
         """Due again at `until`, or earlier if something comes."""
@@ -234,3 +242,9 @@ class Work(Matching):
         ):
             decisions[subject_id].append(Decision(Aspect(aspect), Verdict(verdict), *columns))
         return decisions
+
+
+_OPTED_OUT = (
+    " AND EXISTS (SELECT 1 FROM recipients r JOIN timeline t ON t.recipient_id = r.id"
+    " JOIN events e ON e.id = t.event_id WHERE r.subject_id = subjects.id AND e.kind IN ('unsubscribe', 'complaint'))"
+)
