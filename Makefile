@@ -8,7 +8,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: help setup demo test lint bench crash lock clean
+.PHONY: help setup demo test lint bench crash campaign lock clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -40,6 +40,9 @@ bench: $(READY) ## measurements; compare within one run only
 
 crash: $(READY) ## kill the receiver a hundred times under load and compare the books
 	$(BIN)/python -m tests.crash --kills 100
+
+campaign: $(READY) ## every kind of fault at 10 % under a campaign of 5,000, and what Salesforce says in the end
+	$(BIN)/python -m tests.campaign
 
 lock: $(READY) ## resolve the dependencies anew (pinned, hashed, no addresses)
 	$(BIN)/pip install -q uv

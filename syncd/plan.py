@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from syncd.activities import content, content_digest
 from syncd.model import ActivityState, Aspect, Change, Decision, Plan, Remembered, State, Verdict, What
-from syncd.rules import BOUNCES, bounce_reason, engagements, mailing, standing
+from syncd.rules import BOUNCES, OPT_OUTS, bounce_reason, engagements, mailing, standing, without_soft_bounces
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -23,20 +23,28 @@ if TYPE_CHECKING:
 MARK_ROLES = ("bounce_date", "bounce_reason")
 OPT_OUT_ROLE = "opted_out"
 BY_SALESFORCE = "salesforce"
+PAUSED = "paused"
+PAUSED_WORDS = "no delivered, open or click is reported of anybody, so soft bounces mark nobody for the time being"
 LIFT_REASONS = {
     "address_changed": "the record has another address now",
     "no_longer_invalid": "the history does not call the address invalid any more",
 }
 
 
-def plan(case: Case, record: Record, rules: Rules, now: int) -> Plan:
-    """The changes that make this record agree with the case's history, and what is seen on it of earlier ones."""
+def plan(case: Case, record: Record, rules: Rules, now: int, *, pausing: bool = False) -> Plan:
+    """The changes that make this record agree with the case's history, and what is seen on it of earlier ones.
+
+    `pausing`: soft bounces mark nobody for the time being, and what they marked stays.
+    """
     settled, ledger = settle(case.ledger, record)
     decisions = tuple(removals(ledger, record, now))
-    said = standing(case.events, record.addresses, (*case.decisions, *decisions), rules)
+    history = (case.events, record.addresses, (*case.decisions, *decisions))
+    said, paused = standing(*history, rules), None
+    if pausing and said.invalid and said.invalid.rule == "soft_bounce":
+        paused, said = said.invalid, replace(said, invalid=standing(*history, without_soft_bounces(rules)).invalid)
     changes = (
         *_opt_out(said, record, ledger, decisions),
-        *_mark(said, record, ledger, decisions, rules),
+        *_mark(said, record, ledger, decisions, rules, paused),
         *_activities(said, record, ledger, rules),
     )
     void, fresh = _held_back(ledger, changes, rules)
@@ -57,6 +65,12 @@ def activity_is_due(case: Case, rules: Rules) -> bool:
     return any(_stale(engagement, case.ledger, rules) for engagement in engagements(case.events, rules))
 
 
+def opt_out_is_stuck(case: Case, record: Record) -> bool:
+    """Whether somebody opted out and the record can't be made to say so."""
+    asked = any(event.kind in OPT_OUTS for event in case.events)
+    return asked and OPT_OUT_ROLE not in record.shape.writable and not record.values.get(OPT_OUT_ROLE)
+
+
 # --- changes of unknown fate ---------------------------------------------------------------------------------
 
 
@@ -73,12 +87,17 @@ def settle(ledger: Ledger, record: Record) -> tuple[tuple[tuple[int, State], ...
             known = ledger.activities.get(change.activity)
             if known is None or known.state is not ActivityState.UNCERTAIN:
                 settled.append((change.id, State.SUPERSEDED))
-        elif _same(change.after, record.values):
+        elif says(record, change.after):
             settled.append((change.id, State.DONE))
             ledger = _remembering(ledger, change)
         else:
             settled.append((change.id, State.SUPERSEDED))
     return tuple(settled), ledger
+
+
+def says(record: Record, values: Mapping[str, Value]) -> bool:
+    """Whether the record has all these values."""
+    return _same(values, record.values)
 
 
 def _remembering(ledger: Ledger, change: Pending) -> Ledger:
@@ -132,7 +151,12 @@ def _removal(aspect: Aspect, remembered: Remembered, now: int) -> Decision:
 
 
 def _mark(
-    said: Standing, record: Record, ledger: Ledger, decisions: Sequence[Decision], rules: Rules
+    said: Standing,
+    record: Record,
+    ledger: Ledger,
+    decisions: Sequence[Decision],
+    rules: Rules,
+    paused: Justification | None,
 ) -> Iterator[Change]:
     remembered = None if _decided(decisions, Aspect.INVALID) else ledger.mark
     roles = _writable(record, MARK_ROLES)
@@ -144,6 +168,10 @@ def _mark(
         remembered = None
     for elsewhere in said.elsewhere:
         yield from _refused(elsewhere, record, ledger, "address_changed", "the record's address is another one now")
+    if paused and (ours or not said.invalid):
+        if blank and roles:
+            yield from _refused(paused, record, ledger, PAUSED, PAUSED_WORDS)
+        return
     if said.invalid:
         if not roles:
             yield from _refused(said.invalid, record, ledger, "not_writable", "no bounce field can be written")

@@ -14,7 +14,7 @@ from syncd.cli.words import counted, difference, event_line, iso, moment
 from syncd.config import load
 from syncd.explain import Judged, Made, Point, SoftCount, Story, Weight
 from syncd.explain import explain as explained
-from syncd.salesforce import record_id
+from syncd.ids import record_id
 from syncd.store import Chain, open_store
 
 if TYPE_CHECKING:

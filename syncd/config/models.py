@@ -182,6 +182,7 @@ class SoftBounceSection(Section):
         "rate_limited",
         "too_large",
     )
+    pause_days: int = Field(7, ge=0, le=MAX_DAYS)
     by_reason: ByReasonSection = _section()
 
     @field_validator("window_days")
@@ -301,5 +302,6 @@ class Settings(Section):
             max_per_day=section.max_per_day,
             span_days=section.span_days,
             ignore_reasons=frozenset(section.ignore_reasons),
+            pause_days=section.pause_days,
             by_reason=tuple((reason, own) for reason, own in section.by_reason.model_dump().items() if own),
         )

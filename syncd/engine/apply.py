@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     _Step = Callable[[Context, Summary, Sequence[Intent]], list[Outcome]]
 
+DAY = 86_400_000
+
 
 def apply(c: Context, said: Summary) -> None:
     """Opt-outs first, then marks and lifts, then activities: what matters most goes out while calls are left."""
@@ -164,12 +166,22 @@ def _state(c: Context, intent: Intent, receipt: Receipt) -> State:
     if receipt.fate is Fate.TAKEN:
         return State.DONE
     failing_since = c.now() if intent.failing_since is None else intent.failing_since
-    if receipt.fate is not Fate.LATER or c.now() - failing_since >= c.options.retry_for:
+    # A record that is gone may have been merged or converted: the next run looks where it went.
+    if receipt.fate is Fate.REJECTED and intent.change.what is What.OPT_OUT:
+        c.work.put_off([intent.subject_id], c.now() + DAY)  # for ever: nobody's wish to be left alone is given up
+        return State.REJECTED
+    expired = c.now() - failing_since >= c.options.retry_for and intent.change.what is not What.OPT_OUT
+    if receipt.fate is Fate.REJECTED or expired:
         return State.REJECTED
     c.work.failed([(intent.subject_id, c.retry_at(intent.attempts))], c.now(), itself=True)
     return State.SUPERSEDED
 
 
+def _is_later(receipt: Receipt | None) -> bool:
+    return receipt is not None and receipt.fate is Fate.LATER
+
+
 def _record(c: Context, said: Summary, outcomes: Sequence[Outcome]) -> None:
     said.changes.update(outcome.state.value for outcome in outcomes)
+    said.failed += sum(outcome.state is State.SUPERSEDED and _is_later(outcome.receipt) for outcome in outcomes)
     c.journal.record(outcomes, c.now())

@@ -90,7 +90,9 @@ class Summary:
     events: int = 0
     subjects: int = 0
     unmatched: int = 0
+    failed: int = 0  # subjects put off because something that is theirs went wrong
     calls: int = 0
+    troubles: list[str] = field(default_factory=list)  # what that was, each once
     resumes_at: int = 0
     planned: Counter[str] = field(default_factory=Counter)  # by what
     changes: Counter[str] = field(default_factory=Counter)  # by state
@@ -105,12 +107,18 @@ class Summary:
             "events": self.events,
             "subjects": self.subjects,
             "unmatched": self.unmatched,
+            "failed": self.failed,
+            "troubles": self.troubles,
             "calls": self.calls,
             "resumes_at": self.resumes_at,
             "planned": dict(self.planned),
             "changes": dict(self.changes),
             "held": dict(self.held),
         }
+
+    def trouble(self, text: str) -> None:
+        if text not in self.troubles:
+            self.troubles.append(text)
 
     def spent(self, error: BudgetSpent | None) -> None:
         """What there are calls for goes on; the rest waits."""

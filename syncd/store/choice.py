@@ -168,7 +168,7 @@ _CONDITIONS = {
     "whid": "r.whid = :whid",
     "email": "r.address = :email",
     "record": "s.sf_id = :record",
-    "unmatched": "r.matched = 'no' AND r.lookups > 0",
+    "unmatched": "r.lookups > 0",
     "rejected": f"EXISTS (SELECT 1 FROM changes c WHERE c.subject_id = s.id AND {REJECTED})",
 }
 
