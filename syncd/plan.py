@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from syncd.activities import content, content_digest
 from syncd.figures import are_due, kept, shown
 from syncd.model import ActivityState, Aspect, Change, Decision, Plan, Remembered, State, Verdict, What
-from syncd.rules import BOUNCES, bounce_reason, engagements, mailing, standing
+from syncd.rules import BOUNCES, OPT_OUTS, bounce_reason, engagements, mailing, standing, without_soft_bounces
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -25,6 +25,8 @@ BOUNCE_ROLES = ("bounce_date", "bounce_reason")
 MARK_ROLES = (*BOUNCE_ROLES, "invalid")
 OPT_OUT_ROLE = "opted_out"
 BY_SALESFORCE = "salesforce"
+PAUSED = "paused"
+PAUSED_WORDS = "no delivered, open or click is reported of anybody, so soft bounces mark nobody for the time being"
 LIFT_REASONS = {
     "address_changed": "the record has another address now",
     "no_longer_invalid": "the history does not call the address invalid any more",
@@ -32,14 +34,20 @@ LIFT_REASONS = {
 }
 
 
-def plan(case: Case, record: Record, rules: Rules, now: int) -> Plan:
-    """The changes that make this record agree with the case's history, and what is seen on it of earlier ones."""
+def plan(case: Case, record: Record, rules: Rules, now: int, *, pausing: bool = False) -> Plan:
+    """The changes that make this record agree with the case's history, and what is seen on it of earlier ones.
+
+    `pausing`: soft bounces mark nobody for the time being, and what they marked stays.
+    """
     settled, ledger = settle(case.ledger, record)
     decisions = tuple(removals(ledger, record, now))
-    said = standing(case.events, record.addresses, (*case.decisions, *decisions), rules)
+    history = (case.events, record.addresses, (*case.decisions, *decisions))
+    said, paused = standing(*history, rules), None
+    if pausing and said.invalid and said.invalid.rule == "soft_bounce":
+        paused, said = said.invalid, replace(said, invalid=standing(*history, without_soft_bounces(rules)).invalid)
     changes = (
         *_opt_out(said, record, ledger, decisions),
-        *_mark(said, record, ledger, decisions, rules),
+        *_mark(said, record, ledger, decisions, rules, paused),
         *shown(case, record, ledger, rules),
         *_activities(said, record, ledger, rules),
     )
@@ -62,6 +70,12 @@ def wants_record(case: Case, rules: Rules, figures: Collection[str] = ()) -> boo
 def activity_is_due(case: Case, rules: Rules) -> bool:
     """Whether an activity is to be written, now or with the next ones."""
     return any(_stale(engagement, case.ledger, rules) for engagement in engagements(case.events, rules))
+
+
+def opt_out_is_stuck(case: Case, record: Record) -> bool:
+    """Whether somebody opted out and the record can't be made to say so."""
+    asked = any(event.kind in OPT_OUTS for event in case.events)
+    return asked and OPT_OUT_ROLE not in record.shape.writable and not record.values.get(OPT_OUT_ROLE)
 
 
 # --- changes of unknown fate ---------------------------------------------------------------------------------
@@ -99,6 +113,9 @@ def _remembering(ledger: Ledger, change: Pending) -> Ledger:
         return replace(ledger, opt_out=written)
     if change.what is What.ENGAGEMENT:
         return replace(ledger, engagement={**ledger.engagement, **change.after})
+    if change.what is What.UNDO:
+        # what a person had put back is a person's
+        return replace(ledger, mark=replace(written, ours=False) if any(change.after.values()) else None)
     return replace(ledger, mark=None if change.what is What.LIFT else written)
 
 
@@ -148,7 +165,12 @@ def _removal(aspect: Aspect, remembered: Remembered, now: int) -> Decision:
 
 
 def _mark(
-    said: Standing, record: Record, ledger: Ledger, decisions: Sequence[Decision], rules: Rules
+    said: Standing,
+    record: Record,
+    ledger: Ledger,
+    decisions: Sequence[Decision],
+    rules: Rules,
+    paused: Justification | None,
 ) -> Iterator[Change]:
     roles = _writable(record, MARK_ROLES)
     current = {role: record.values.get(role) for role in roles}
@@ -167,18 +189,34 @@ def _mark(
         yield from _refused(
             elsewhere, record, ledger, rules, "address_changed", "the record's address is another one now"
         )
-    if said.invalid:
-        if not roles:
-            yield from _refused(said.invalid, record, ledger, rules, "not_writable", "no bounce field can be written")
-            return
-        wanted = _mark_values(said.invalid, record, roles, rules)
-        if (blank or ours) and not _same(current, wanted):
-            yield _marking(said.invalid, record, current, wanted)
-        elif not blank and not ours and not (remembered and _same(current, remembered.values)):
-            yield _marking(said.invalid, record, current, current, State.FOUND)
+    if paused and (ours or not said.invalid):
+        if blank and roles:
+            yield from _refused(paused, record, ledger, rules, PAUSED, PAUSED_WORDS)
+        return
+    if said.invalid and not roles:
+        yield from _refused(said.invalid, record, ledger, rules, "not_writable", "no bounce field can be written")
+    elif said.invalid:
+        yield from _as_said(said.invalid, record, current, remembered, rules, ours=ours)
     elif ours and remembered and (rules.lift_on_success or _moved(remembered, record)):
         rule = "address_changed" if _moved(remembered, record) else "no_longer_invalid"
         yield _lift(remembered, record, current, rule)
+
+
+def _as_said(
+    why: Justification,
+    record: Record,
+    current: Mapping[str, Value],
+    remembered: Remembered | None,
+    rules: Rules,
+    *,
+    ours: bool,
+) -> Iterator[Change]:
+    """The mark, if it is ours to write; else what is there, to be remembered."""
+    wanted = _mark_values(why, record, tuple(current), rules)
+    if (ours or not any(current.values())) and not _same(current, wanted):
+        yield _marking(why, record, current, wanted)
+    elif any(current.values()) and not ours and not (remembered and _same(current, remembered.values)):
+        yield _marking(why, record, current, current, State.FOUND)
 
 
 def _still_ours(mark: Remembered, record: Record, current: Mapping[str, Value]) -> bool:

@@ -19,8 +19,9 @@ from syncd.model import BEFORE_ALL, Aspect, Engagement, Event, Justification, Ki
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from syncd.model import Decision, Rules, SoftBounceRule
+    from syncd.model import Decision, Rules, Seen, SoftBounceRule
 
+DAY = 86_400_000
 BOUNCES = frozenset({Kind.SOFT_BOUNCE, Kind.HARD_BOUNCE})
 TRANSPORT = BOUNCES | {Kind.DELIVERED}
 OPT_OUTS = frozenset({Kind.UNSUBSCRIBE, Kind.COMPLAINT})
@@ -52,6 +53,22 @@ def standing(
     )
 
 
+def deliveries_unseen(seen: Seen, rule: SoftBounceRule) -> bool:
+    """Whether bounces come and no mail that arrived is reported: the webhook is probably not subscribed to them.
+
+    A soft bounce can then not be told from one that was followed by a delivery. One recipient alone tells nothing.
+    """
+    if not rule.pause_days or seen.recipients < 2 or seen.last_bounce is None or seen.first_bounce is None:
+        return False
+    since = seen.first_bounce if seen.last_success is None else seen.last_success
+    return seen.last_bounce - since >= rule.pause_days * DAY
+
+
+def without_soft_bounces(rules: Rules) -> Rules:
+    """The same rules, under which only hard bounces mark."""
+    return replace(rules, soft_bounce=replace(rules.soft_bounce, threshold=1 << 30, by_reason=()))
+
+
 def spent_through(decisions: Iterable[Decision]) -> dict[Aspect, int]:
     """Up to when evidence is spent, for each aspect: what a person took back never counts again."""
     through = dict.fromkeys(Aspect, BEFORE_ALL)
@@ -63,7 +80,12 @@ def spent_through(decisions: Iterable[Decision]) -> dict[Aspect, int]:
 
 def invalid(events: Iterable[Event], spent: int, rules: Rules) -> Justification | None:
     """Why one address is invalid, or None. Only what bounced after the last success, and after `spent`, counts."""
-    recent = _since_last_success(sends(events, rules.timezone))
+    return invalid_by(sends(events, rules.timezone), spent, rules)
+
+
+def invalid_by(mailings: Sequence[Send], spent: int, rules: Rules) -> Justification | None:
+    """The same of sends that were told apart already, by days of the same timezone."""
+    recent = _since_last_success(mailings)
     firsts = {outcome: _first_bounces(recent, outcome, spent, rules) for outcome in Outcome}
     hard, soft = firsts[Outcome.HARD_BOUNCED], firsts[Outcome.SOFT_BOUNCED]
     return _earliest((_hard(hard), _soft(soft, rules.soft_bounce, rules.timezone)))

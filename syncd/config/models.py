@@ -18,6 +18,7 @@ from syncd.config.values import (
     Host,
     InstanceUrl,
     ListenAddress,
+    NotifierUrl,
     OptionalApiName,
     Sequence,
     StoreUrl,
@@ -185,6 +186,7 @@ class SoftBounceSection(Section):
         "rate_limited",
         "too_large",
     )
+    pause_days: int = Field(7, ge=0, le=MAX_DAYS)
     by_reason: ByReasonSection = _section()
 
     @field_validator("window_days")
@@ -247,6 +249,18 @@ class ActivitiesSection(Section):
     settle_uncertain: Duration = parse_duration("10m")
 
 
+class AlertsSection(Section):
+    urls: Annotated[tuple[NotifierUrl, ...], Sequence] = Field((), repr=False)
+    silence: bool = True
+
+
+class RetentionSection(Section):
+    """In days; 0 keeps everything."""
+
+    events_days: int = Field(730, ge=0, le=36500)
+    quarantine_days: int = Field(90, ge=0, le=36500)
+
+
 class Settings(Section):
     """The whole configuration. Made by `load`, or by `from_mapping` where there is no file."""
 
@@ -260,6 +274,8 @@ class Settings(Section):
     fields: FieldsSection = _section()
     rules: RulesSection = _section()
     activities: ActivitiesSection = _section()
+    alerts: AlertsSection = _section()
+    retention: RetentionSection = _section()
     _credentials_dir: Path | None = PrivateAttr(None)
 
     def with_credentials(self, directory: Path | None) -> "Settings":
@@ -290,5 +306,6 @@ class Settings(Section):
             max_per_day=section.max_per_day,
             span_days=section.span_days,
             ignore_reasons=frozenset(section.ignore_reasons),
+            pause_days=section.pause_days,
             by_reason=tuple((reason, own) for reason, own in section.by_reason.model_dump().items() if own),
         )

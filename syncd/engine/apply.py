@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from syncd.activities import content_digest
+from syncd.engine.restored import taken_over
 from syncd.errors import BudgetSpent, Fatal, Retriable
 from syncd.model import Activity, ActivityState, Fate, Receipt, State, What
 from syncd.plan import activity_token
@@ -21,12 +22,14 @@ if TYPE_CHECKING:
 
     _Step = Callable[[Context, Summary, Sequence[Intent]], list[Outcome]]
 
+DAY = 86_400_000
+
 
 def apply(c: Context, said: Summary) -> None:
     """Opt-outs first, then marks and lifts, then figures and activities: what matters most, while calls are left."""
     steps: list[tuple[Need, Callable[[], list[Intent]], _Step]] = [
         (Need.OPT_OUTS, lambda: c.journal.next_fields(said.run_id, What.OPT_OUT), _write_fields),
-        (Need.MARKS, lambda: c.journal.next_fields(said.run_id, What.MARK, What.LIFT), _write_fields),
+        (Need.MARKS, lambda: c.journal.next_fields(said.run_id, What.MARK, What.LIFT, What.UNDO), _write_fields),
         (Need.ACTIVITIES, lambda: c.journal.next_fields(said.run_id), _write_fields),
         (Need.ACTIVITIES, lambda: c.journal.next_activities(said.run_id, known=False), _create_tasks),
         (Need.ACTIVITIES, lambda: c.journal.next_activities(said.run_id, known=True), _update_tasks),
@@ -48,7 +51,7 @@ def _write_fields(c: Context, said: Summary, intents: Sequence[Intent]) -> list[
     apart = [i for i in intents if shared[i.change.sf_id] > 1 and answers[i.change.sf_id].fate is Fate.REJECTED]
     done = [_answered(c, i, answers[i.change.sf_id]) for i in intents if i not in apart]
     _record(c, said, done)
-    for what in (What.OPT_OUT, What.MARK, What.LIFT, What.ENGAGEMENT):
+    for what in (What.OPT_OUT, What.MARK, What.LIFT, What.ENGAGEMENT, What.UNDO):
         if alone := [intent for intent in apart if intent.change.what is what]:
             answers = _write_rows(c, said, alone)
             _record(c, said, [_answered(c, intent, answers[intent.change.sf_id]) for intent in alone])
@@ -67,6 +70,8 @@ def _write_rows(c: Context, said: Summary, intents: Sequence[Intent]) -> dict[st
 
 def _create_tasks(c: Context, said: Summary, intents: Sequence[Intent]) -> list[Outcome]:
     """The ledger's lines are written first: after a crash nobody else would know that these Tasks may exist."""
+    if there := taken_over(c, intents):
+        return there
     tokens = [activity_token(intent.change.sf_id, intent.change.activity) for intent in intents]
     c.journal.sending(zip(intents, tokens, strict=True))
     receipts = _ask(
@@ -163,7 +168,11 @@ def _state(c: Context, intent: Intent, receipt: Receipt) -> State:
         return State.DONE
     failing_since = c.now() if intent.failing_since is None else intent.failing_since
     # A record that is gone may have been merged or converted: the next run looks where it went.
-    if receipt.fate is Fate.REJECTED or c.now() - failing_since >= c.options.retry_for:
+    if receipt.fate is Fate.REJECTED and intent.change.what is What.OPT_OUT:
+        c.work.put_off([intent.subject_id], c.now() + DAY)  # for ever: nobody's wish to be left alone is given up
+        return State.REJECTED
+    expired = c.now() - failing_since >= c.options.retry_for and intent.change.what is not What.OPT_OUT
+    if receipt.fate is Fate.REJECTED or expired:
         return State.REJECTED
     c.work.failed([(intent.subject_id, c.retry_at(intent.attempts))], c.now(), itself=True)
     return State.SUPERSEDED

@@ -41,7 +41,8 @@ class Edge:
             return self._inside(environ)(environ, start_response)
         method = environ["REQUEST_METHOD"]
         call = environ[CALL] = self.org.note(Call(method, path, writing=_writes(method, path)))
-        response = self._answer(environ, self.org.faults.meet(method, path))
+        with self.org.under_way():
+            response = self._answer(environ, self.org.faults.meet(method, path))
         call.status = response.status_code
         return response(environ, start_response)
 

@@ -4,7 +4,8 @@ import random
 import re
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -71,6 +72,8 @@ class Org:
         self._counters: dict[str, int] = {}
         self._rules: dict[str, str] = {}
         self._calls: deque[Call] = deque(maxlen=CALLS_KEPT)
+        self._idle = threading.Condition()
+        self._under_way = 0
         self.organization_id = make_id("00D", 1)
         self.integration_user, self.person = make_id("005", 1), make_id("005", 2)
         self._populate()
@@ -292,6 +295,23 @@ class Org:
         with self.lock:
             self._calls.append(call)
         return call
+
+    @contextmanager
+    def under_way(self) -> Iterator[None]:
+        """A call being answered, or held back by a fault."""
+        with self._idle:
+            self._under_way += 1
+        try:
+            yield
+        finally:
+            with self._idle:
+                self._under_way -= 1
+                self._idle.notify_all()
+
+    def wait_until_idle(self, seconds: float = 60) -> bool:
+        """Until no call is under way, those included whose client has given up; False if that took too long."""
+        with self._idle:
+            return self._idle.wait_for(lambda: self._under_way == 0, seconds)
 
     def forget_calls(self) -> None:
         with self.lock:
