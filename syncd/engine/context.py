@@ -89,6 +89,8 @@ class Summary:
     unmatched: int = 0
     calls: int = 0
     resumes_at: int = 0
+    insisted: int = 0  # calls for what was locked
+    full: bool = False  # Salesforce has no room for anything new
     planned: Counter[str] = field(default_factory=Counter)  # by what
     changes: Counter[str] = field(default_factory=Counter)  # by state
 
