@@ -90,6 +90,9 @@ def _remembering(ledger: Ledger, change: Pending) -> Ledger:
     written = Remembered(True, change.after, change.through, change.address)
     if change.what is What.OPT_OUT:
         return replace(ledger, opt_out=written)
+    if change.what is What.UNDO:
+        # what a person had put back is a person's
+        return replace(ledger, mark=replace(written, ours=False) if any(change.after.values()) else None)
     return replace(ledger, mark=None if change.what is What.LIFT else written)
 
 

@@ -63,7 +63,12 @@ def spent_through(decisions: Iterable[Decision]) -> dict[Aspect, int]:
 
 def invalid(events: Iterable[Event], spent: int, rules: Rules) -> Justification | None:
     """Why one address is invalid, or None. Only what bounced after the last success, and after `spent`, counts."""
-    recent = _since_last_success(sends(events, rules.timezone))
+    return invalid_by(sends(events, rules.timezone), spent, rules)
+
+
+def invalid_by(mailings: Sequence[Send], spent: int, rules: Rules) -> Justification | None:
+    """The same of sends that were told apart already, by days of the same timezone."""
+    recent = _since_last_success(mailings)
     firsts = {outcome: _first_bounces(recent, outcome, spent, rules) for outcome in Outcome}
     hard, soft = firsts[Outcome.HARD_BOUNCED], firsts[Outcome.SOFT_BOUNCED]
     return _earliest((_hard(hard), _soft(soft, rules.soft_bounce, rules.timezone)))

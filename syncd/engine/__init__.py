@@ -25,6 +25,7 @@ from syncd.engine.braking import Brake
 from syncd.engine.context import Context, Options, Stopped, Summary, assemble
 from syncd.engine.gather import gather
 from syncd.engine.guard import Guard
+from syncd.engine.undoing import undo
 from syncd.engine.unsure import must_wait
 from syncd.errors import BudgetSpent, ConfigError, Fatal, Retriable
 from syncd.model import Plan, State
@@ -40,7 +41,7 @@ POINTLESS = frozenset({"REQUEST_LIMIT_EXCEEDED", "API_CURRENTLY_DISABLED"})
 """After one of these no other call is answered either."""
 SOON = 1  # ms: not in this run, but in the next
 
-__all__ = ["Context", "Options", "Summary", "assemble", "run"]
+__all__ = ["Context", "Options", "Summary", "assemble", "run", "undo"]
 
 
 def run(
@@ -119,7 +120,7 @@ def _next_tasks(c: Context) -> int:
 
 def _fold_in(c: Context, said: Summary, started: int) -> None:
     newest = c.work.newest()
-    while folded := c.work.fold(started, newest):
+    while folded := c.work.fold(started, newest, c.crm.lookup.is_usable):
         said.events += folded
         c.going_on(said.run_id)
 

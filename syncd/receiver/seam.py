@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_to_bytes
 
 from syncd.receiver.app import DRAINED, GIVE_UP, HOLD, PREFIX, unavailable
+from syncd.systemd import notify
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -51,9 +52,12 @@ _log = logging.getLogger(__name__)
 
 
 class Seam:
-    """The RSGI application that a worker runs."""
+    """The RSGI application that a worker runs.
 
-    def __init__(self, app: Flask) -> None:
+    `pulse`: so often, in seconds, systemd's watchdog wants to hear that the store answers; 0: nobody watches.
+    """
+
+    def __init__(self, app: Flask, pulse: float = 0.0) -> None:
         self._app = app.wsgi_app
         self._intake = app.extensions["intake"]
         self._tokens = app.extensions["tokens"]
@@ -61,10 +65,16 @@ class Seam:
         self._refusal = _answer_of(unavailable())
         self._reading: dict[asyncio.Task[Any], float] = {}
         self._latest: tuple[Future[None], asyncio.Future[bool]] | None = None
+        self._pulse = pulse
+        self._counted: Future[None] | None = None
+        self._probe: Future[None] | None = None
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         loop.call_later(1, self._end_slow_ones)
+        notify("READY=1", "STATUS=receiving")
+        if self._pulse:
+            self._prove()
 
     def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._intake.close()
@@ -165,6 +175,20 @@ class Seam:
         timer = self._loop.call_later(GIVE_UP, give_up)
         commit.add_done_callback(lambda done: self._loop.call_soon_threadsafe(settle, done.exception() is None))
         return outcome
+
+    def _prove(self) -> None:
+        """Feeds the watchdog if a commit was settled since the last time; if nothing came, with a commit of its own.
+
+        Refused counts as well: a full disk is answered 503, and no restart mends it. What never ends is what hangs.
+        """
+        latest = self._latest[0] if self._latest else None
+        if latest is not self._counted and latest and latest.done():
+            self._counted = latest
+            notify("WATCHDOG=1")
+        elif self._probe is None or self._probe.done():
+            self._probe = self._intake.probe()
+            self._probe.add_done_callback(lambda _: notify("WATCHDOG=1"))
+        self._loop.call_later(self._pulse, self._prove)
 
     def _end_slow_ones(self) -> None:
         """One timer for all bodies instead of one a request."""
