@@ -6,6 +6,7 @@ There is no second path: each verb adds facts or makes subjects due, and a run d
 from __future__ import annotations
 
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -75,13 +76,15 @@ def take_in(inbox: Inbox, file: io.BufferedReader[io.FileIO], name: str, now: in
     """
     batch = _Batch()
     said = Taken()
-    for item in items(file):
-        batch.add(item, f"{name}:{item.line}", now)
-        if batch.is_full:
-            said = batch.stored(inbox, said, dry_run=dry_run)
-            batch = _Batch()
-            yield said
-    yield batch.stored(inbox, said, dry_run=dry_run)
+    with nullcontext() if dry_run else inbox.durable_at_the_end():
+        for item in items(file):
+            batch.add(item, f"{name}:{item.line}", now)
+            if batch.is_full:
+                said = batch.stored(inbox, said, dry_run=dry_run)
+                batch = _Batch()
+                yield said
+        said = batch.stored(inbox, said, dry_run=dry_run)
+    yield said
 
 
 @dataclass(slots=True)

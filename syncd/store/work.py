@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
     from syncd.model import Event
 
+FOLDED_AT_ONCE = 25
+"""Events; each is about five rows."""
+
 
 class Work:
     """Subjects: folded in, claimed, looked up, put off, given back."""
@@ -87,13 +90,13 @@ class Work:
         return int(rows(self._db, "SELECT coalesce(max(event_id), 0) FROM fresh")[0][0])
 
     def fold(self, now: int, through: int) -> int:
-        """Joins up to a hundred fresh events to their recipients' time lines; how many. Their subjects become due."""
-        with transaction(self._db):
+        """Joins some fresh events to their recipients' time lines; how many. Their subjects become due."""
+        with transaction(self._db, repeatable=True):
             fresh = rows(
                 self._db,
                 "SELECT e.id, e.at, e.kind, e.address, e.whid FROM fresh f JOIN events e ON e.id = f.event_id"
                 " WHERE f.event_id <= ? ORDER BY f.event_id LIMIT ?",
-                (through, ROWS_A_TRANSACTION),
+                (through, FOLDED_AT_ONCE),
             )
             for event_id, at, kind, address, whid in fresh:
                 recipient, subject = self._recipient(address, whid)
@@ -123,7 +126,7 @@ class Work:
         claimed: list[Subject] = []
         while len(claimed) < limit:
             size = min(ROWS_A_TRANSACTION, limit - len(claimed))
-            with transaction(self._db):
+            with transaction(self._db, repeatable=True):
                 page = rows(
                     self._db,
                     "UPDATE subjects SET run_id = ?, due_at = NULL WHERE id IN (SELECT id FROM subjects"
@@ -139,7 +142,7 @@ class Work:
     def put_off(self, subject_ids: Iterable[int], until: int) -> None:
         """Due again at `until`, or earlier if something comes."""
         for chunk in chunks(list(subject_ids)):
-            with transaction(self._db):
+            with transaction(self._db, repeatable=True):
                 many(self._db, _DUE, [(until, until, subject_id) for subject_id in chunk])
 
     def failed(self, subjects: Iterable[tuple[int, int]], now: int, *, itself: bool = False) -> None:
@@ -273,7 +276,7 @@ class Work:
     def unmatched(self, recipients: Iterable[Recipient], now: int) -> None:
         """Looked up, and no record was found."""
         for chunk in chunks(list(recipients)):
-            with transaction(self._db):
+            with transaction(self._db, repeatable=True):
                 many(
                     self._db,
                     "UPDATE recipients SET lookups = lookups + 1, looked_up_at = ? WHERE id = ?",
