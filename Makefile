@@ -8,7 +8,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: help setup demo test lint bench crash campaign lock clean
+.PHONY: help setup demo test lint bench crash campaign fuzz lock clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -23,7 +23,7 @@ demo: $(READY) ## the whole way on this machine, no account needed
 	@$(BIN)/syncd demo
 
 test: lint ## the standards gate and every test
-	@.ci/need curl
+	@.ci/need curl strace
 	$(BIN)/pytest -n 2 --dist loadgroup --cov --cov-report= -q
 	$(BIN)/coverage report --include='syncd/sarbacane.py,syncd/rules.py,syncd/plan.py,syncd/brake.py,syncd/reversal.py,syncd/backtest.py,syncd/engine/*' --fail-under=100 --show-missing
 	$(BIN)/coverage report --format=total | sed 's/^/coverage of the whole, with branches (%): /'
@@ -43,6 +43,11 @@ crash: $(READY) ## kill the receiver a hundred times under load and compare the 
 
 campaign: $(READY) ## every kind of fault at 10 % under a campaign of 5,000, and what Salesforce says in the end
 	$(BIN)/python -m tests.campaign
+
+fuzz: $(READY) ## a hundred thousand bodies, through Flask and through the seam: none refused, none lost
+	$(BIN)/pytest -q --timeout 0 --hypothesis-profile fuzz tests/receiver/test_fuzz.py \
+	  -k 'refused_or_lost'
+	$(BIN)/pytest -q --timeout 0 --hypothesis-profile fuzz tests/receiver/test_plain.py
 
 lock: $(READY) ## resolve the dependencies anew (pinned, hashed, no addresses)
 	$(BIN)/pip install -q uv

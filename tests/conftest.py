@@ -24,6 +24,7 @@ from tests.factories import NOW
 hypothesis_settings.register_profile(
     "suite", max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
 )
+hypothesis_settings.register_profile("fuzz", hypothesis_settings.get_profile("suite"), max_examples=100_000)
 hypothesis_settings.load_profile("suite")
 
 

@@ -42,7 +42,7 @@ def dead_run(db: Database, now: int) -> int | None:
 
 def beat(db: Database, run_id: int, now: int) -> None:
     """Says that the run lives. Raises StoreError when another one has taken over."""
-    with transaction(db):
+    with transaction(db, repeatable=True):
         if not db.execute("UPDATE runs SET heartbeat_at = ? WHERE id = ? AND ended_at IS NULL", (now, run_id)).rowcount:
             raise StoreError("this run was taken for dead and another one has taken over")
 
