@@ -17,6 +17,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import signal
 import sys
 import time
 from io import BytesIO
@@ -24,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_to_bytes
 
 from syncd.receiver.app import DRAINED, GIVE_UP, HOLD, PREFIX, TAKEN, unavailable
+from syncd.systemd import let_go, notify
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -50,14 +53,20 @@ Answer = tuple[int, list[tuple[str, str]], bytes]
 
 SLOWEST = 30.0
 """Seconds in which a body must have come."""
+LINGER = 0.5
+"""Seconds that a worker goes on after its last connection was made, for that to say what it wants."""
 _TOO_SLOW: Answer = (408, [("server", ""), ("connection", "close")], b"")
 _log = logging.getLogger(__name__)
 
 
 class Seam:
-    """The RSGI application that a worker runs."""
+    """The RSGI application that a worker runs.
 
-    def __init__(self, app: Flask) -> None:
+    `listener`: the descriptor that connections come from. `pulse`: so often, in seconds, systemd's watchdog wants to
+    hear that the store answers; 0: nobody watches.
+    """
+
+    def __init__(self, app: Flask, listener: int = -1, pulse: float = 0.0) -> None:
         self._app = app.wsgi_app
         self._intake = app.extensions["intake"]
         self._tokens = app.extensions["tokens"]
@@ -66,10 +75,18 @@ class Seam:
         self._thanks = _answer_of(TAKEN)
         self._reading: dict[asyncio.Task[Any], float] = {}
         self._latest: tuple[Future[None], asyncio.Future[bool]] | None = None
+        self._listener = listener
+        self._pulse = pulse
+        self._counted: Future[None] | None = None
+        self._probe: Future[None] | None = None
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         loop.call_later(1, self._end_slow_ones)
+        loop.add_signal_handler(signal.SIGTERM, self._leave)
+        notify("READY=1", "STATUS=receiving")
+        if self._pulse:
+            self._prove()
 
     def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._intake.close()
@@ -180,6 +197,29 @@ class Seam:
         timer = self._loop.call_later(GIVE_UP, give_up)
         commit.add_done_callback(lambda done: self._loop.call_soon_threadsafe(settle, done.exception() is None))
         return outcome
+
+    def _leave(self) -> None:
+        """Takes no connection any more, and only then does as granian does when asked to stop.
+
+        That closes every connection on which nothing was said yet, so one that was made just before would break. SIGINT
+        is granian's: it does the same for both signals.
+        """
+        let_go(self._listener)
+        self._loop.call_later(LINGER, os.kill, os.getpid(), signal.SIGINT)
+
+    def _prove(self) -> None:
+        """Feeds the watchdog if a commit was settled since the last time; if nothing came, with a commit of its own.
+
+        Refused counts as well: a full disk is answered 503, and no restart mends it. What never ends is what hangs.
+        """
+        latest = self._latest[0] if self._latest else None
+        if latest is not self._counted and latest and latest.done():
+            self._counted = latest
+            notify("WATCHDOG=1")
+        elif self._probe is None or self._probe.done():
+            self._probe = self._intake.probe()
+            self._probe.add_done_callback(lambda _: notify("WATCHDOG=1"))
+        self._loop.call_later(self._pulse, self._prove)
 
     def _end_slow_ones(self) -> None:
         """One timer for all bodies instead of one a request."""
