@@ -8,10 +8,10 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: help setup demo test lint bench crash lock clean
+.PHONY: help setup demo test lint bench crash install uninstall lock clean
 
 help: ## this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
 
 setup: $(READY) ## the virtual environment in .venv, from pinned and hashed packages
 
@@ -40,6 +40,12 @@ bench: $(READY) ## measurements; compare within one run only
 
 crash: $(READY) ## kill the receiver a hundred times under load and compare the books
 	$(BIN)/python -m tests.crash --kills 100
+
+install: ## as root: syncd as a service of systemd, in PREFIX (/usr/local); again: an upgrade. DESTDIR for packages
+	@PYTHON="$(PYTHON)" PREFIX="$(PREFIX)" DESTDIR="$(DESTDIR)" systemd/install.sh
+
+uninstall: ## as root: what install put there; configuration and data stay
+	@PREFIX="$(PREFIX)" DESTDIR="$(DESTDIR)" systemd/uninstall.sh
 
 lock: $(READY) ## resolve the dependencies anew (pinned, hashed, no addresses)
 	$(BIN)/pip install -q uv
