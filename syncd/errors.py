@@ -6,6 +6,7 @@ SyncdError
 ├── StoreError      the store cannot be used now: locked, full, or its schema is another     (exit 3)
 └── SalesforceError
     ├── Retriable   later, by itself, with back-off
+    │   └── BudgetSpent   not sent at all: as soon as calls of the last 24 hours are free again
     ├── Rejected    this record only; kept with Salesforce's words until a person looks
     └── Fatal       stop the run, tell a person, keep everything                             (exit 3)
 """
@@ -52,6 +53,14 @@ class Retriable(SalesforceError):  # noqa: N818
     def __init__(self, code: str, words: str = "", *, uncertain: bool = False) -> None:
         super().__init__(code, words)
         self.uncertain = uncertain
+
+
+class BudgetSpent(Retriable):
+    """`[salesforce] daily_budget` has no call left for this. `until`: when there is one again, in ms."""
+
+    def __init__(self, words: str, until: int) -> None:
+        super().__init__("budget", words)
+        self.until = until
 
 
 class Rejected(SalesforceError):  # noqa: N818

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from syncd.model import Event
     from syncd.offline import Item
-    from syncd.store import Choice, Chosen, Inbox, Lists, Preview
+    from syncd.store import Choice, Chosen, Hold, Holds, Inbox, Lists, Preview
 
 BYTES_A_TRANSACTION = 1 << 20
 ROWS_A_TURN = 10
@@ -55,6 +55,15 @@ def retry(chosen: Chosen, now: int, *, run_id: int | None, record: str, dry_run:
     if dry_run:
         return Due(subjects, chosen.refused_changes(run_id), chosen.preview(forgiving=True))
     return Due(subjects, chosen.retry(now, run_id))
+
+
+def release(holds: Holds, chosen: Chosen, hold: Hold, by: str, now: int, *, dry_run: bool) -> Due:
+    """Makes the subjects of a held group due: what still follows is written, and not held again."""
+    subjects = chosen.add_held(hold.id)
+    changes = sum(hold.held.values())
+    if dry_run:
+        return Due(subjects, changes, chosen.preview(releasing=True))
+    return Due(subjects, holds.release(hold.id, by, now))
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from syncd.bounces import Reason, classify
+from syncd.machines import machine_made
 from syncd.model import BEFORE_ALL, Aspect, Engagement, Event, Justification, Kind, Outcome, Send, Standing, Verdict
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ BOUNCES = frozenset({Kind.SOFT_BOUNCE, Kind.HARD_BOUNCE})
 TRANSPORT = BOUNCES | {Kind.DELIVERED}
 OPT_OUTS = frozenset({Kind.UNSUBSCRIBE, Kind.COMPLAINT})
 SUCCESSES = frozenset({Kind.DELIVERED, Kind.OPEN, Kind.CLICK})
+_TELLING = frozenset({Kind.DELIVERED, Kind.OPEN, Kind.CLICK})
 _RANK = {kind: rank for rank, kind in enumerate(Kind)}
 
 
@@ -77,22 +79,39 @@ def sends(events: Iterable[Event], timezone: str) -> tuple[Send, ...]:
 
 def send_key(event: Event, timezone: str) -> str:
     """Which mailing an event belongs to: its sendId, else its campaign, else its day."""
+    return mailing(event) or f"day:{local_day(event.at, timezone)}"
+
+
+def mailing(event: Event) -> str:
+    """Which mailing an event names, by its sendId or else its campaign; nothing if it names none."""
     if event.send:
         return f"send:{event.send}"
-    if event.campaign:
-        return f"campaign:{event.campaign}"
-    return f"day:{local_day(event.at, timezone)}"
+    return f"campaign:{event.campaign}" if event.campaign else ""
 
 
 def engagements(events: Iterable[Event], rules: Rules) -> tuple[Engagement, ...]:
-    """Opens and clicks gathered by send, in the order of the first of each."""
+    """Opens and clicks gathered by send, in the order of the first of each; it says which of them machines made."""
     if rules.activities == "off":
         return ()
+    history = _history(events)
+    by_machine = machine_events(history, rules.timezone)
     groups: dict[str, list[Event]] = {}
-    for event in _history(events):
+    for event in history:
         if event.kind.value in rules.activity_kinds:
             groups.setdefault(send_key(event, rules.timezone), []).append(event)
-    return tuple(Engagement(key, tuple(group)) for key, group in groups.items())
+    return tuple(
+        Engagement(key, tuple(group), frozenset(event.key for event in group) & by_machine)
+        for key, group in groups.items()
+    )
+
+
+def machine_events(events: Iterable[Event], timezone: str) -> frozenset[bytes]:
+    """The keys of the machine-made opens and clicks in a history: judged by send and address."""
+    mails: dict[tuple[str, str], list[Event]] = {}
+    for event in events:
+        if event.kind in _TELLING:
+            mails.setdefault((event.address, send_key(event, timezone)), []).append(event)
+    return frozenset().union(*(machine_made(mail) for mail in mails.values()))
 
 
 def bounce_reason(event: Event) -> Reason:
@@ -114,12 +133,14 @@ def _history(events: Iterable[Event]) -> list[Event]:
 
 
 def _judged(key: str, events: tuple[Event, ...]) -> Send:
+    by_machine = machine_made(events)
+    people = [event for event in events if event.key not in by_machine]
     transport = [event for event in events if event.kind in TRANSPORT]
-    if transport and transport[-1].kind in BOUNCES and not _clicked_after(events, transport[-1]):
+    if transport and transport[-1].kind in BOUNCES and not _clicked_after(people, transport[-1]):
         bounces = tuple(event for event in transport if event.kind in BOUNCES)
         hard = tuple(event for event in bounces if event.kind is Kind.HARD_BOUNCE)
         return Send(key, events, Outcome.HARD_BOUNCED if hard else Outcome.SOFT_BOUNCED, hard or bounces)
-    arrived = any(event.kind in SUCCESSES for event in events)
+    arrived = any(event.kind in SUCCESSES for event in people)
     return Send(key, events, Outcome.SUCCEEDED if arrived else Outcome.OPEN)
 
 

@@ -99,7 +99,7 @@ def _tick(settings: Settings, crm: Crm, stopping: threading.Event, pulse: Pulse)
             # what is only shown need not be read every minute
             again_in = context.options.tasks_every
             write = settings.sync.mode == "live"
-            said = run(context, "schedule", write=write, tasks_now=False, show_again_in=again_in)
+            said = run(context, "schedule", write=write, tasks_now=False, patient=True, show_again_in=again_in)
     except Busy:
         log.info("another run is going on")
     except StoreError as error:
@@ -116,5 +116,7 @@ def report(said: Summary) -> None:
     notify(f"STATUS=run {said.run_id} {said.ended}: {said.events} new events, {said.subjects} records looked at")
     if said.ended in ("unavailable", "fatal"):
         log.error("run", **words)
+    elif said.ended == "budget":
+        log.warning("run", **words)
     elif said.events or said.subjects:
         log.info("run", **words)

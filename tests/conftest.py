@@ -17,7 +17,7 @@ from syncd.model import Plan
 from syncd.salesforce import Crm
 from syncd.sandbox import Org, Sandbox
 from syncd.sarbacane import read
-from syncd.store import Desk, Inbox, open_store
+from syncd.store import Choice, Chosen, Desk, Holds, Inbox, open_store
 from tests.factories import NOW
 
 # too_slow: how busy the machine is says nothing of the code
@@ -69,6 +69,7 @@ class Syncd:
     def __post_init__(self) -> None:
         self.db = open_store(self.settings.store.path)
         self.desk = Desk(self.db)
+        self.holds = Holds(self.db)
 
     def receive(self, *payloads: dict[str, Any]) -> None:
         Inbox(self.db).append([read(payload, self.clock()) for payload in payloads])
@@ -78,6 +79,12 @@ class Syncd:
         with assemble(self.settings, self.crm, lambda: self.stopping(), lambda _, plan: show(plan)) as context:
             mine = replace(context, now=self.clock, chance=lambda: 0.5, options=self.options or context.options)
             return run(mine, "test", **arguments)
+
+    def wake(self) -> None:
+        """Everything is due."""
+        chosen = Chosen(self.db)
+        chosen.add(Choice(everything=True))
+        chosen.wake(self.clock())
 
     def changes(self) -> list[tuple[str, str]]:
         return [(change["what"], change["state"]) for change in self.desk.changes()]

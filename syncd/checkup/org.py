@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
+from syncd.checkup import budget
 from syncd.checkup.fields import object_findings
 from syncd.checkup.finding import CONFIGURATION, UNREACHABLE, WRONG, Finding
 from syncd.errors import ConfigError, Fatal, Retriable
@@ -36,7 +37,8 @@ LATER = ("API version", "API calls", "Contact", "Lead", "Task")
 def salesforce(settings: Settings, load: Load | None) -> Iterator[Finding]:
     session = Session(settings.salesforce, settings.secrets)
     try:
-        yield from _logged_in(session, settings, load)
+        with budget.counted(session, settings):
+            yield from _logged_in(session, settings, load)
     finally:
         session.close()
 
@@ -63,11 +65,11 @@ def _login(session: Session, settings: Settings) -> Finding | None:
     if failed or settings.salesforce.auth != "session":
         return failed
     # a session id that was given is proved by the first call only
-    return _tried("login", lambda: session.call("GET", "limits"))
+    return _tried("login", session.limits)
 
 
 def _rest(session: Session, settings: Settings, load: Load | None) -> Iterator[Finding]:
-    yield from _attempt("API calls", lambda: [_calls(session.call("GET", "limits"), settings, load)])
+    yield from _attempt("API calls", lambda: _calls(session, settings, load))
     for name, external_id in settings.mapping.external_id:
         fields = getattr(settings.fields, name)
         yield from _attempt(name, partial(object_findings, session, name, fields, external_id))
@@ -103,6 +105,7 @@ def _tried(thing: str, do: Callable[[], object]) -> Finding | None:
 
 _LATER = "try again later; trust.salesforce.com tells of disturbances"
 _RETRIABLE = {
+    "budget": "wait, or raise daily_budget under [salesforce]",
     "unreachable": "compare login_host, my_domain and instance_url with Setup > My Domain; does a firewall or a proxy "
     "($HTTPS_PROXY) stand between?",
     "REQUEST_LIMIT_EXCEEDED": "the org's calls of the last 24 hours are used up: see Setup > System Overview > API "
@@ -155,16 +158,21 @@ def _version(session: Session, settings: Settings) -> Finding:
     )  # fmt: skip
 
 
-def _calls(limits: dict[str, Any], settings: Settings, load: Load | None) -> Finding:
-    left, allowed = (int(limits.get("DailyApiRequests", {}).get(name, 0)) for name in ("Remaining", "Max"))
+def _calls(session: Session, settings: Settings, load: Load | None) -> list[Finding]:
+    limits = session.limits().get("DailyApiRequests") or {}
+    left, allowed = (int(limits.get(name, 0)) for name in ("Remaining", "Max"))
     needed = calls_a_day(settings.sync.every.total_seconds(), load)
     said = f"{left:,} of {allowed:,} left today; syncd takes at most about {needed:,} a day"
+    of_syncd = budget.finding(session, settings, allowed, needed)
     if left >= needed:
-        return Finding.ok("API calls", said)
-    return Finding.wrong(
-        "API calls", said, 'make fewer runs, under [sync]: every = "5m"',
-        "see Setup > System Overview > API Requests for who uses the others",
-    )  # fmt: skip
+        return [Finding.ok("API calls", said), of_syncd]
+    return [
+        Finding.wrong(
+            "API calls", said, 'make fewer runs, under [sync]: every = "5m"',
+            "see Setup > System Overview > API Requests for who uses the others",
+        ),
+        of_syncd,
+    ]  # fmt: skip
 
 
 def calls_a_day(every: float, load: Load | None) -> int:

@@ -31,7 +31,7 @@ def status(config: Path | None, *, as_json: bool) -> None:
     settings = load(config)
     said = _gather(settings)
     if as_json:
-        for name in ("last_event_at",):
+        for name in ("last_event_at", "calls_resume_at"):
             said[name] = iso(said[name])
         click.echo(json.dumps(said, indent=2))
     else:
@@ -68,9 +68,13 @@ def _lines(said: dict[str, Any]) -> list[tuple[str, str]]:
         ),
         ("quarantine", f"{said['quarantined']} deliveries that could not be read"),
         ("last run", _run(said["last_run"]) + ("; one is going on" if said["run_going_on"] else "")),
-        ("Salesforce calls", f"{said['calls_24h']} in 24 hours"),
+        ("Salesforce calls", f"{said['calls_24h']} in 24 hours" + _goes_on(said["calls_resume_at"])),
         ("disk", f"{said['disk_free_bytes'] / 1e9:.1f} GB free at {said['store']}"),
     ]
+
+
+def _goes_on(resumes_at: int | None) -> str:
+    return f"; the budget is spent, and goes on {moment(resumes_at)}" if resumes_at else ""
 
 
 def _run(last: dict[str, Any] | None) -> str:

@@ -12,6 +12,7 @@ from syncd.config.values import (
     ApiName,
     Bind,
     CaBundle,
+    DailyBudget,
     Directory,
     Duration,
     Host,
@@ -68,6 +69,18 @@ class SyncSection(Section):
     retry_for: Duration = parse_duration("7d")
 
 
+Share = Annotated[float, Field(gt=0, le=1)]
+
+
+class BrakeSection(Section):
+    enabled: bool = True
+    max_marks: int = Field(200, ge=1)
+    max_share: Share = 0.03
+    group_min: int = Field(50, ge=2)
+    send_share: Share = 0.1
+    domain_share: Share = 0.8
+
+
 class SalesforceSection(Section):
     auth: Literal["jwt", "client_credentials", "session", "password"] = "jwt"
     login_host: Host = Field("login.salesforce.com", min_length=1)
@@ -78,6 +91,8 @@ class SalesforceSection(Section):
     api_version: str = Field("67.0", pattern=r"^[1-9][0-9]\.0$")
     timeout: Duration = parse_duration("30s")
     ca_bundle: CaBundle = None
+    daily_budget: DailyBudget = "20%"
+    bulk_threshold: int = Field(2000, ge=1, le=1_000_000)
 
     @field_validator("my_domain", "instance_url", "username", "consumer_key")
     @classmethod
@@ -235,6 +250,7 @@ class Settings(Section):
     store: StoreSection = _section()
     receiver: ReceiverSection = _section()
     sync: SyncSection = _section()
+    brake: BrakeSection = _section()
     salesforce: SalesforceSection = _section()
     mapping: MappingSection = _section()
     fields: FieldsSection = _section()

@@ -202,6 +202,17 @@ def _sequence(value: object) -> object:
     return tuple(value) if isinstance(value, list) else value
 
 
+def _daily_budget(value: object) -> str | int:
+    """A share of the org's limit as text with its %, or a whole number of calls, which an environment has as text."""
+    if isinstance(value, str) and re.fullmatch("[1-9][0-9]{0,8}", value):
+        value = int(value)
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 1:
+        return value
+    if isinstance(value, str) and re.fullmatch(r"[1-9][0-9]?%|100%", value):
+        return value
+    raise wrong('must be a share of the org\'s limit, "1%" to "100%" in quotes, or a number of calls from 1', "20%")
+
+
 def _optional_api_name(value: str) -> str:
     return _api_name(value) if value else value
 
@@ -217,4 +228,5 @@ ApiName = Annotated[str, AfterValidator(_api_name)]
 OptionalApiName = Annotated[str, AfterValidator(_optional_api_name)]
 Timezone = Annotated[str, AfterValidator(_timezone)]
 SubjectTemplate = Annotated[str, AfterValidator(_subject)]
+DailyBudget = Annotated[str | int, BeforeValidator(_daily_budget)]
 Sequence = BeforeValidator(_sequence)

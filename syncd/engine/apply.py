@@ -6,10 +6,10 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from syncd.activities import content_digest
-from syncd.errors import Fatal, Retriable
+from syncd.errors import BudgetSpent, Fatal, Retriable
 from syncd.model import Activity, ActivityState, Fate, Receipt, State, What
 from syncd.plan import activity_token
-from syncd.salesforce import Row
+from syncd.salesforce import Need, Row
 from syncd.store import Outcome
 
 if TYPE_CHECKING:
@@ -24,16 +24,17 @@ if TYPE_CHECKING:
 
 def apply(c: Context, said: Summary) -> None:
     """Opt-outs first, then marks and lifts, then activities: what matters most goes out while calls are left."""
-    steps: list[tuple[Callable[[], list[Intent]], _Step]] = [
-        (lambda: c.journal.next_fields(said.run_id, What.OPT_OUT), _write_fields),
-        (lambda: c.journal.next_fields(said.run_id, None), _write_fields),
-        (lambda: c.journal.next_activities(said.run_id, known=False), _create_tasks),
-        (lambda: c.journal.next_activities(said.run_id, known=True), _update_tasks),
+    steps: list[tuple[Need, Callable[[], list[Intent]], _Step]] = [
+        (Need.OPT_OUTS, lambda: c.journal.next_fields(said.run_id, What.OPT_OUT), _write_fields),
+        (Need.MARKS, lambda: c.journal.next_fields(said.run_id, None), _write_fields),
+        (Need.ACTIVITIES, lambda: c.journal.next_activities(said.run_id, known=False), _create_tasks),
+        (Need.ACTIVITIES, lambda: c.journal.next_activities(said.run_id, known=True), _update_tasks),
     ]
-    for next_call, write in steps:
-        while intents := next_call():
-            c.going_on(said.run_id)
-            _record(c, said, write(c, said, intents))
+    for need, next_call, write in steps:
+        with c.budget.for_(need):
+            while intents := next_call():
+                c.going_on(said.run_id)
+                _record(c, said, write(c, said, intents))
 
 
 def _write_fields(c: Context, said: Summary, intents: Sequence[Intent]) -> list[Outcome]:
@@ -108,6 +109,9 @@ def _ask(
         uncertain = isinstance(error, Retriable) and error.uncertain
         receipt = Receipt(code=error.code, words=error.words, fate=Fate.LATER)
         _record(c, said, [unsent(c, intent, receipt, uncertain) for intent in intents])
+        if isinstance(error, BudgetSpent):
+            c.work.put_off((intent.subject_id for intent in intents), error.until)
+            raise
         c.work.failed(((intent.subject_id, c.retry_at(intent.attempts)) for intent in intents), c.now())
         raise
 
@@ -157,12 +161,18 @@ def _state(c: Context, intent: Intent, receipt: Receipt) -> State:
     if receipt.fate is Fate.TAKEN:
         return State.DONE
     failing_since = c.now() if intent.failing_since is None else intent.failing_since
-    if receipt.fate is not Fate.LATER or c.now() - failing_since >= c.options.retry_for:
+    # A record that is gone may have been merged or converted: the next run looks where it went.
+    if receipt.fate is Fate.REJECTED or c.now() - failing_since >= c.options.retry_for:
         return State.REJECTED
     c.work.failed([(intent.subject_id, c.retry_at(intent.attempts))], c.now(), itself=True)
     return State.SUPERSEDED
 
 
+def _is_later(receipt: Receipt | None) -> bool:
+    return receipt is not None and receipt.fate is Fate.LATER
+
+
 def _record(c: Context, said: Summary, outcomes: Sequence[Outcome]) -> None:
     said.changes.update(outcome.state.value for outcome in outcomes)
+    said.failed += sum(outcome.state is State.SUPERSEDED and _is_later(outcome.receipt) for outcome in outcomes)
     c.journal.record(outcomes, c.now())

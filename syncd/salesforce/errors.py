@@ -33,7 +33,7 @@ RETRIABLE = frozenset(
         "API_CURRENTLY_DISABLED",
     }
 )
-GONE = frozenset({"ENTITY_IS_DELETED"})
+GONE = frozenset({"ENTITY_IS_DELETED", "CANNOT_UPDATE_CONVERTED_LEAD"})  # perhaps another record by now
 _RETRIABLE_STATUS = frozenset({408, 420, 429})
 
 

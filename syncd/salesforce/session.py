@@ -7,6 +7,7 @@ the headers are the session's, every call is `restful` with a JSON body, and log
 
 from __future__ import annotations
 
+import re
 import time
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -27,12 +28,14 @@ if TYPE_CHECKING:
 
     from syncd.config import Secrets
     from syncd.config.models import SalesforceSection
+    from syncd.salesforce.budget import Budget
 
 T = TypeVar("T")
+_NO_LIMITS_FOR_YOU = frozenset({"FORBIDDEN", "INSUFFICIENT_ACCESS", "NOT_FOUND"})
 
 
 class _Adapter(HTTPAdapter):
-    """Sets the time-out that nobody else sets, counts, and compares clocks.
+    """Sets the time-out that nobody else sets, asks the budget, counts, and compares clocks.
 
     The configured authorities are set here too: on a session $REQUESTS_CA_BUNDLE would win over them.
     """
@@ -41,10 +44,13 @@ class _Adapter(HTTPAdapter):
         self.timeout = timeout
         self.ca_bundle = ca_bundle
         self.calls = 0
+        self.budget: Budget | None = None
         self.ahead: float | None = None
         super().__init__()
 
     def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
+        if self.budget:
+            self.budget.spend()
         self.calls += 1
         kwargs["timeout"] = kwargs.get("timeout") or self.timeout
         if self.ca_bundle:
@@ -52,7 +58,13 @@ class _Adapter(HTTPAdapter):
         started = time.time()
         answer = super().send(request, *args, **kwargs)
         self.ahead = _ahead(answer.headers.get("Date", ""), started, time.time())
+        usage = _USAGE.search(answer.headers.get("Sforce-Limit-Info", ""))
+        if self.budget and usage:
+            self.budget.learn(int(usage["limit"]))
         return answer
+
+
+_USAGE = re.compile(r"api-usage=[0-9]{1,12}/(?P<limit>[0-9]{1,12})(?![0-9])")
 
 
 def _ahead(date: str, asked: float, answered: float) -> float | None:
@@ -84,10 +96,13 @@ class Session:
         return self._adapter.calls
 
     @property
-    def usage(self) -> tuple[int, int] | None:
-        """What Salesforce last said of the org's 24 hours: calls used, calls allowed."""
-        usage = self._client.api_usage.get("api-usage") if self._client else None
-        return (usage.used, usage.total) if usage else None
+    def budget(self) -> Budget | None:
+        """Asked before each call, a login as well; without one, calls are only counted."""
+        return self._adapter.budget
+
+    @budget.setter
+    def budget(self, budget: Budget | None) -> None:
+        self._adapter.budget = budget
 
     @property
     def clock_ahead(self) -> float | None:
@@ -106,6 +121,23 @@ class Session:
             raise Retriable(f"HTTP_{answer.status_code}", f"asking {host} for its API versions")
         listed = self._translated(answer.json)
         return [str(one.get("version", "")) for one in listed if isinstance(one, dict)]
+
+    def limits(self) -> dict[str, Any]:
+        """What the org may do, and what is left of it, by name: {"DailyApiRequests": {"Max": …, "Remaining": …}, …}."""
+        said = self.call("GET", "limits")
+        if not isinstance(said, dict):
+            raise Retriable("unreadable_answer", "the limits are no object")
+        if self.budget:
+            self.budget.learn(int((said.get("DailyApiRequests") or {}).get("Max") or 0))
+        return said
+
+    def probe(self) -> None:
+        """Asks whether Salesforce is there, with one cheap call. A user who may not see the limits is an answer too."""
+        try:
+            self.limits()
+        except Fatal as error:
+            if error.code not in _NO_LIMITS_FOR_YOU:
+                raise
 
     def close(self) -> None:
         self._http.close()

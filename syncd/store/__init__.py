@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from syncd.store.calls import Calls
 from syncd.store.chain import Chain
 from syncd.store.choice import Choice, Chosen
 from syncd.store.desk import Desk
+from syncd.store.holds import Hold, Holds
 from syncd.store.inbox import Inbox, Unread
 from syncd.store.journal import Intent, Journal, Outcome
 from syncd.store.lists import Filter, Lists
@@ -13,11 +15,14 @@ from syncd.store.sqlite import migrate, open_store
 from syncd.store.work import Work
 
 __all__ = [
+    "Calls",
     "Chain",
     "Choice",
     "Chosen",
     "Desk",
     "Filter",
+    "Hold",
+    "Holds",
     "Inbox",
     "Intent",
     "Journal",

@@ -201,10 +201,3 @@ class Journal:
                     "INSERT INTO activities (subject_id, key, token, state) VALUES (?, ?, ?, 'intended')",
                     [(intent.subject_id, intent.change.activity, token) for intent, token in chunk],
                 )
-
-    def count_calls(self, calls: int, now: int) -> None:
-        with transaction(self._db):
-            self._db.execute(
-                "INSERT INTO api_calls VALUES (?, ?) ON CONFLICT (hour) DO UPDATE SET calls = calls + excluded.calls",
-                (now // 3_600_000, calls),
-            )
