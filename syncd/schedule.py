@@ -19,9 +19,10 @@ from syncd.errors import Busy, ConfigError, StoreError
 from syncd.salesforce import Crm
 from syncd.store import open_store
 from syncd.systemd import Pulse, notify, reloading
+from syncd.watch import Watch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from syncd.config import Settings
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
+LOOK = 60.0
+"""Seconds between two looks at what needs a person, beside those after each run."""
 STOP = (signal.SIGTERM, signal.SIGINT)
 RELOAD = signal.SIGHUP
 
@@ -73,21 +76,26 @@ def _scheduler(settings: Settings, pulse: Pulse) -> Iterator[None]:
     every = partial(scheduler.add_job, trigger="interval", max_instances=1, coalesce=True, misfire_grace_time=None)
     # an interval job would first wait for one interval
     first = {"next_run_time": datetime.now(UTC)}
-    every(_tick, args=[settings, crm, stopping, pulse], seconds=settings.sync.every.total_seconds(), **first)
+    seconds = settings.sync.every.total_seconds()
+    watch = Watch(settings)
+    every(_tick, args=[settings, crm, stopping, pulse, watch.wake], seconds=seconds, **first)
     if pulse.every:  # in the thread of the runs: a run that hangs keeps it waiting, and systemd ends the process
         every(pulse, seconds=pulse.every, **first)
     scheduler.start()
     log.info("scheduler started", mode=settings.sync.mode, every=str(settings.sync.every))
     try:
-        yield
+        with watch.going_on(every=min(seconds, LOOK)):
+            yield
     finally:
         stopping.set()
         scheduler.shutdown(wait=True)
         crm.session.close()
 
 
-def _tick(settings: Settings, crm: Crm, stopping: threading.Event, pulse: Pulse) -> None:
-    """One run. Whatever goes wrong, the next one comes."""
+def _tick(
+    settings: Settings, crm: Crm, stopping: threading.Event, pulse: Pulse, afterwards: Callable[[], object]
+) -> None:
+    """One run. Whatever goes wrong, the next one comes, and who watches hears of it."""
 
     def is_to_stop() -> bool:
         """Asked between any two steps, so a run that comes by here is alive."""
@@ -108,6 +116,7 @@ def _tick(settings: Settings, crm: Crm, stopping: threading.Event, pulse: Pulse)
         log.exception("a run failed in a way nobody thought of; please report it")
     else:
         report(said)
+    afterwards()
 
 
 def report(said: Summary) -> None:

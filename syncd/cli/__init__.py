@@ -40,6 +40,8 @@ COMMANDS = {
     "release": "brake",
     "drop": "brake",
     "import": "take_in",
+    "alert": "alert",
+    "backup": "data",
     "migrate": "work",
     "sandbox": "services",
 }

@@ -18,6 +18,7 @@ from syncd.config.values import (
     Host,
     InstanceUrl,
     ListenAddress,
+    NotifierUrl,
     OptionalApiName,
     Sequence,
     StoreUrl,
@@ -243,6 +244,18 @@ class ActivitiesSection(Section):
     settle_uncertain: Duration = parse_duration("10m")
 
 
+class AlertsSection(Section):
+    urls: Annotated[tuple[NotifierUrl, ...], Sequence] = Field((), repr=False)
+    silence: bool = True
+
+
+class RetentionSection(Section):
+    """In days; 0 keeps everything."""
+
+    events_days: int = Field(730, ge=0, le=36500)
+    quarantine_days: int = Field(90, ge=0, le=36500)
+
+
 class Settings(Section):
     """The whole configuration. Made by `load`, or by `from_mapping` where there is no file."""
 
@@ -256,6 +269,8 @@ class Settings(Section):
     fields: FieldsSection = _section()
     rules: RulesSection = _section()
     activities: ActivitiesSection = _section()
+    alerts: AlertsSection = _section()
+    retention: RetentionSection = _section()
     _credentials_dir: Path | None = PrivateAttr(None)
 
     def with_credentials(self, directory: Path | None) -> "Settings":

@@ -119,7 +119,7 @@ def _next_tasks(c: Context) -> int:
 
 def _fold_in(c: Context, said: Summary, started: int) -> None:
     newest = c.work.newest()
-    while folded := c.work.fold(started, newest):
+    while folded := c.work.fold(started, newest, c.crm.lookup.is_usable):
         said.events += folded
         c.going_on(said.run_id)
 

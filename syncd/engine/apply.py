@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from syncd.activities import content_digest
+from syncd.engine.restored import taken_over
 from syncd.errors import BudgetSpent, Fatal, Retriable
 from syncd.model import Activity, ActivityState, Fate, Receipt, State, What
 from syncd.plan import activity_token
@@ -66,6 +67,8 @@ def _write_rows(c: Context, said: Summary, intents: Sequence[Intent]) -> dict[st
 
 def _create_tasks(c: Context, said: Summary, intents: Sequence[Intent]) -> list[Outcome]:
     """The ledger's lines are written first: after a crash nobody else would know that these Tasks may exist."""
+    if there := taken_over(c, intents):
+        return there
     tokens = [activity_token(intent.change.sf_id, intent.change.activity) for intent in intents]
     c.journal.sending(zip(intents, tokens, strict=True))
     receipts = _ask(

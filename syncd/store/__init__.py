@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from syncd.store.alarms import Alarms, Message
+from syncd.store.backup import COPIED_AT, back_up
 from syncd.store.calls import Calls
 from syncd.store.chain import Chain
 from syncd.store.choice import Choice, Chosen
@@ -15,6 +17,8 @@ from syncd.store.sqlite import migrate, open_store
 from syncd.store.work import Work
 
 __all__ = [
+    "COPIED_AT",
+    "Alarms",
     "Calls",
     "Chain",
     "Choice",
@@ -27,10 +31,12 @@ __all__ = [
     "Intent",
     "Journal",
     "Lists",
+    "Message",
     "Outcome",
     "Preview",
     "Unread",
     "Work",
+    "back_up",
     "migrate",
     "open_store",
 ]

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 from syncd.ids import record_id
 from syncd.model import Aspect, Case, Decision, Kind, Ledger, Recipient, Subject, Verdict
 from syncd.sarbacane import reread
-from syncd.store import lease, mailed
+from syncd.store import lease, mailed, totals
 from syncd.store.ledger import read_ledgers
 from syncd.store.matching import DUE, SUBJECT, Matching
 from syncd.store.sqlite import PAUSE, ROWS_A_TRANSACTION, chunks, insert, many, rows, transaction
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from syncd.model import Event
 
@@ -83,8 +83,11 @@ class Work(Matching):
         """The last fresh event: how far this run folds, however many come meanwhile."""
         return int(rows(self._db, "SELECT coalesce(max(event_id), 0) FROM fresh")[0][0])
 
-    def fold(self, now: int, through: int) -> int:
-        """Joins up to a hundred fresh events to their recipients' time lines; how many. Their subjects become due."""
+    def fold(self, now: int, through: int, usable: Callable[[str], bool] = bool) -> int:
+        """Joins up to a hundred fresh events to their recipients' time lines; how many. Their subjects become due.
+
+        `usable`: whether a whId can name a record, which is counted.
+        """
         with transaction(self._db):
             fresh = rows(
                 self._db,
@@ -107,6 +110,9 @@ class Work(Matching):
                     mailed.Mailed(recipient, at, kind, address, send, campaign)
                     for recipient, (_, at, kind, address, _, send, campaign) in zip(whose, fresh, strict=True)
                 ),
+            )
+            totals.add(
+                self._db, ((at, kind, usable(whid), send, campaign) for _, at, kind, _, whid, send, campaign in fresh)
             )
         time.sleep(PAUSE)
         return len(fresh)
