@@ -23,8 +23,11 @@ def missing() -> str:
     """What this machine lacks to be one; nothing if all is there."""
     if os.geteuid() != 0:
         return "no root"
-    programs = ("unshare", "nsenter", "systemctl", "systemd-analyze")
-    return ", ".join(program for program in programs if shutil.which(program) is None)
+    programs = ("unshare", "nsenter", "systemctl", "systemd-analyze", "curl", "make")
+    if lacking := [program for program in programs if shutil.which(program) is None]:
+        return ", ".join(lacking)
+    may = subprocess.run(["unshare", "--mount", "--pid", "--fork", "mount", "--make-rprivate", "/"], capture_output=True)
+    return may.stderr.decode() if may.returncode else ""
 
 
 class Machine:
@@ -64,7 +67,7 @@ class Machine:
         """What it prints, errors too; `code`: the exit code it must have."""
         done = subprocess.run(
             self.command(*command, online=online),
-            input=stdin, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=100,
+            input=stdin, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=170,
         )  # fmt: skip
         assert code in (None, done.returncode), f"{done.returncode}: {done.stdout}\n{self.said()}"
         return done.stdout

@@ -19,10 +19,11 @@ from syncd.sandbox.server import CONSUMER_KEY, USERNAME
 from tests.machine.machine import Machine, missing
 from tests.system.conftest import until
 
+LACKS = missing()
 pytestmark = [
-    pytest.mark.skipif(bool(missing()), reason=f"no machine of its own here: {missing()}"),
+    pytest.mark.skipif(bool(LACKS), reason=f"no machine of its own here: {LACKS}"),
     pytest.mark.xdist_group("machine"),
-    pytest.mark.timeout(180),
+    pytest.mark.timeout(300),
 ]
 
 RECEIVER, SYNC, BACKUP = "syncd-receiver.service", "syncd-sync.service", "syncd-backup.service"
@@ -206,11 +207,11 @@ def test_installing_again_upgrades_without_a_refused_connection(machine: Machine
 
 
 def test_the_nightly_backup_is_made_by_its_unit_and_only_so_many_are_kept(machine: Machine, running: str) -> None:
-    machine.shell("cd /var/lib/syncd/backups && touch syncd-2025-01-{10..30}T023000Z.db")
+    machine.shell("cd /var/lib/syncd/backups && touch syncd-202501{10..30}T023000Z.db")
     machine.run("systemctl", "start", BACKUP)
     kept = machine.shell("ls /var/lib/syncd/backups/syncd-*").split()
     assert len(kept) == 14
-    assert kept[-1] > "/var/lib/syncd/backups/syncd-2025-02"
+    assert kept[-1] > "/var/lib/syncd/backups/syncd-202502"
 
 
 def test_uninstalling_leaves_configuration_and_data(machine: Machine, running: str) -> None:
