@@ -26,7 +26,8 @@ def missing() -> str:
     programs = ("unshare", "nsenter", "systemctl", "systemd-analyze", "curl", "make")
     if lacking := [program for program in programs if shutil.which(program) is None]:
         return ", ".join(lacking)
-    may = subprocess.run(["unshare", "--mount", "--pid", "--fork", "mount", "--make-rprivate", "/"], capture_output=True)
+    trial = ["unshare", "--mount", "--pid", "--fork", "mount", "--make-rprivate", "/"]
+    may = subprocess.run(trial, capture_output=True)
     return may.stderr.decode() if may.returncode else ""
 
 
