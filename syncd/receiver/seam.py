@@ -17,6 +17,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import signal
 import sys
 import time
 from io import BytesIO
@@ -24,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_to_bytes
 
 from syncd.receiver.app import DRAINED, GIVE_UP, HOLD, PREFIX, TAKEN, unavailable
-from syncd.systemd import notify
+from syncd.systemd import let_go, notify
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -51,6 +53,8 @@ Answer = tuple[int, list[tuple[str, str]], bytes]
 
 SLOWEST = 30.0
 """Seconds in which a body must have come."""
+LINGER = 0.5
+"""Seconds that a worker goes on after its last connection was made, for that to say what it wants."""
 _TOO_SLOW: Answer = (408, [("server", ""), ("connection", "close")], b"")
 _log = logging.getLogger(__name__)
 
@@ -58,10 +62,11 @@ _log = logging.getLogger(__name__)
 class Seam:
     """The RSGI application that a worker runs.
 
-    `pulse`: so often, in seconds, systemd's watchdog wants to hear that the store answers; 0: nobody watches.
+    `listener`: the descriptor that connections come from. `pulse`: so often, in seconds, systemd's watchdog wants to
+    hear that the store answers; 0: nobody watches.
     """
 
-    def __init__(self, app: Flask, pulse: float = 0.0) -> None:
+    def __init__(self, app: Flask, listener: int = -1, pulse: float = 0.0) -> None:
         self._app = app.wsgi_app
         self._intake = app.extensions["intake"]
         self._tokens = app.extensions["tokens"]
@@ -70,6 +75,7 @@ class Seam:
         self._thanks = _answer_of(TAKEN)
         self._reading: dict[asyncio.Task[Any], float] = {}
         self._latest: tuple[Future[None], asyncio.Future[bool]] | None = None
+        self._listener = listener
         self._pulse = pulse
         self._counted: Future[None] | None = None
         self._probe: Future[None] | None = None
@@ -77,6 +83,7 @@ class Seam:
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         loop.call_later(1, self._end_slow_ones)
+        loop.add_signal_handler(signal.SIGTERM, self._leave)
         notify("READY=1", "STATUS=receiving")
         if self._pulse:
             self._prove()
@@ -190,6 +197,15 @@ class Seam:
         timer = self._loop.call_later(GIVE_UP, give_up)
         commit.add_done_callback(lambda done: self._loop.call_soon_threadsafe(settle, done.exception() is None))
         return outcome
+
+    def _leave(self) -> None:
+        """Takes no connection any more, and only then does as granian does when asked to stop.
+
+        That closes every connection on which nothing was said yet, so one that was made just before would break. SIGINT
+        is granian's: it does the same for both signals.
+        """
+        let_go(self._listener)
+        self._loop.call_later(LINGER, os.kill, os.getpid(), signal.SIGINT)
 
     def _prove(self) -> None:
         """Feeds the watchdog if a commit was settled since the last time; if nothing came, with a commit of its own.
