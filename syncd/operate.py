@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import time
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 from typing import TYPE_CHECKING, Any
@@ -93,13 +93,15 @@ def take_in(inbox: Inbox, file: io.BufferedReader[io.FileIO], name: str, now: in
     """
     batch = _Batch()
     said = Taken()
-    for item in items(file):
-        batch.add(item, f"{name}:{item.line}", now)
-        if batch.is_full:
-            said = batch.stored(inbox, said, dry_run=dry_run)
-            batch = _Batch()
-            yield said
-    yield batch.stored(inbox, said, dry_run=dry_run)
+    with nullcontext() if dry_run else inbox.durable_at_the_end():
+        for item in items(file):
+            batch.add(item, f"{name}:{item.line}", now)
+            if batch.is_full:
+                said = batch.stored(inbox, said, dry_run=dry_run)
+                batch = _Batch()
+                yield said
+        said = batch.stored(inbox, said, dry_run=dry_run)
+    yield said
 
 
 @dataclass(slots=True)

@@ -242,9 +242,10 @@ class RulesSection(Section):
 
 
 class ActivitiesSection(Section):
-    mode: Literal["per_send", "off"] = "per_send"
+    mode: Literal["per_send", "per_event", "off"] = "per_send"
     on: Annotated[tuple[Literal["open", "click"], ...], Sequence] = Field(("open", "click"), min_length=1)
     every: Duration = parse_duration("15m")
+    external_id_field: OptionalApiName = ""
     subject: SubjectTemplate = Field("{subject}", min_length=1, max_length=255)
     settle_uncertain: Duration = parse_duration("10m")
 

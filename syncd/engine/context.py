@@ -94,6 +94,8 @@ class Summary:
     calls: int = 0
     troubles: list[str] = field(default_factory=list)  # what that was, each once
     resumes_at: int = 0
+    insisted: int = 0  # calls for what was locked
+    full: bool = False  # Salesforce has no room for anything new
     planned: Counter[str] = field(default_factory=Counter)  # by what
     changes: Counter[str] = field(default_factory=Counter)  # by state
     held: Counter[str] = field(default_factory=Counter)  # by group

@@ -66,7 +66,7 @@ def _plan_page(
     tasks: bool,
 ) -> list[Written]:
     """Reads the records and commits the intents; the changes whose Tasks are to be deleted."""
-    records = c.crm.read({its[0].sf_id for its in page}, {}).records
+    records = c.crm.read((its[0].sf_id for its in page), {}).records
     plans: list[tuple[int, Plan]] = []
     doomed: list[Written] = []
     now = c.now()  # of the decision and of the intent that follows from it

@@ -33,7 +33,7 @@ class Crm:
         fields = {name: getattr(settings.fields, name) for name in ("Contact", "Lead", "Account")}
         self.records = Records(self.session, fields)
         self.lookup = Lookup(self.session, self.records, settings.mapping, fields)
-        self.tasks = Tasks(self.session)
+        self.tasks = Tasks(self.session, settings.activities.external_id_field)
 
     def read(self, ids: Iterable[str], remembered: Mapping[str, Move]) -> Reading:
         """These records, or what they have become; `remembered`: where ids are known to lead."""

@@ -64,11 +64,10 @@ def _ledger(changes: Sequence[Any], activities: Mapping[str, Activity], decision
         elif what is What.ENGAGEMENT:
             engagement |= {} if merged else values
         elif intended_at >= decided.get((of, _ASPECTS[what]), 0):
-            by_hand = what is What.UNDO  # what a person had put back is a person's
-            ours = (state == State.DONE or bool(why.get("ours"))) and not by_hand
-            blank = what is What.LIFT or (by_hand and not any(values.values()))
-            found = None if blank else Remembered(ours, values, through, address)
-            remembered[of, _ASPECTS[what]] = found
+            # what a person had put back is a person's
+            ours = (state == State.DONE and what is not What.UNDO) or bool(why.get("ours"))
+            blank = what is What.LIFT or (what is What.UNDO and not any(values.values()))
+            remembered[of, _ASPECTS[what]] = None if blank else Remembered(ours, values, through, address)
     return Ledger(
         mark=remembered.get(("", Aspect.INVALID)),
         opt_out=remembered.get(("", Aspect.OPTED_OUT)),

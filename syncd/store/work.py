@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
     from syncd.model import Event
 
+FOLDED_AT_ONCE = 25
+"""Events; each is about five rows."""
+
 
 class Work(Matching):
     """Subjects: folded in, claimed, looked up, put off, given back."""
@@ -84,17 +87,17 @@ class Work(Matching):
         return int(rows(self._db, "SELECT coalesce(max(event_id), 0) FROM fresh")[0][0])
 
     def fold(self, now: int, through: int, usable: Callable[[str], bool] = bool) -> int:
-        """Joins up to a hundred fresh events to their recipients' time lines; how many. Their subjects become due.
+        """Joins some fresh events to their recipients' time lines; how many. Their subjects become due.
 
         `usable`: whether a whId can name a record, which is counted.
         """
-        with transaction(self._db):
+        with transaction(self._db, repeatable=True):
             fresh = rows(
                 self._db,
                 "SELECT e.id, e.at, e.kind, e.address, e.whid, e.send, e.campaign"
                 " FROM fresh f JOIN events e ON e.id = f.event_id"
                 " WHERE f.event_id <= ? ORDER BY f.event_id LIMIT ?",
-                (through, ROWS_A_TRANSACTION),
+                (through, FOLDED_AT_ONCE),
             )
             whose: list[int] = []
             for event_id, at, kind, address, whid, *_ in fresh:
@@ -141,7 +144,7 @@ class Work(Matching):
         claimed: list[Subject] = []
         while len(claimed) < limit:
             size = min(ROWS_A_TRANSACTION, limit - len(claimed))
-            with transaction(self._db):
+            with transaction(self._db, repeatable=True):
                 page = rows(
                     self._db,
                     "UPDATE subjects SET run_id = ?, due_at = NULL WHERE id IN (SELECT id FROM subjects"
@@ -161,7 +164,7 @@ class Work(Matching):
     def put_off(self, subject_ids: Iterable[int], until: int) -> None:
         """Due again at `until`, or earlier if something comes."""
         for chunk in chunks(list(subject_ids)):
-            with transaction(self._db):
+            with transaction(self._db, repeatable=True):
                 many(self._db, DUE, [(until, until, subject_id) for subject_id in chunk])
 
     def failed(self, subjects: Iterable[tuple[int, int]], now: int, *, itself: bool = False) -> None:

@@ -7,8 +7,9 @@ from tests.conftest import Syncd
 from tests.factories import payload
 
 
-def test_ten_thousand_events_of_eight_thousand_recipients_take_at_most_sixty_calls(syncd: Syncd, org: Org) -> None:
-    """6,000 end with a Task, 200 with a mark, 400 with an opt-out; every eighth is a Lead."""
+def test_ten_thousand_events_of_eight_thousand_recipients_take_at_most_sixty_calls(unbraked: Syncd, org: Org) -> None:
+    """6,000 end with a Task, 400 with a mark, 200 with an opt-out; every eighth is a Lead."""
+    syncd = unbraked
     people = [
         org.add("Lead", LastName=f"N{i}", Company="Exemple SA", Email=f"n{i}@example.fr")
         if i % 8 == 7
