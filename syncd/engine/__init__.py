@@ -19,6 +19,8 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+import structlog
+
 from syncd.engine import outage
 from syncd.engine.apply import apply
 from syncd.engine.braking import Brake, pausing
@@ -64,6 +66,7 @@ def run(
     """
     started = c.now()
     said = Summary(run_id=c.work.begin(cause, started, c.options.settle))
+    structlog.contextvars.bind_contextvars(run=said.run_id)  # every line of this run names it
     brake = Brake(c, said)
     calls_before = c.crm.session.calls
     tasks_at = 0 if tasks_now else _next_tasks(c)
