@@ -39,6 +39,8 @@ COMMANDS = {
     "import": "take_in",
     "alert": "alert",
     "backup": "data",
+    "export": "data",
+    "forget": "data",
     "migrate": "work",
     "sandbox": "services",
 }

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from syncd.model import Aspect, Case, Decision, Kind, Ledger, Recipient, Subject, Verdict
 from syncd.sarbacane import reread
-from syncd.store import lease, totals
+from syncd.store import forget, lease, totals
 from syncd.store.ledger import read_ledgers
 from syncd.store.sqlite import PAUSE, ROWS_A_TRANSACTION, chunks, insert, many, rows, transaction
 
@@ -99,14 +99,17 @@ class Work:
                 " WHERE f.event_id <= ? ORDER BY f.event_id LIMIT ?",
                 (through, ROWS_A_TRANSACTION),
             )
-            for event_id, at, kind, address, whid, *_ in fresh:
+            late = forget.late(self._db, ((event_id, at, address) for event_id, at, _, address, *_ in fresh))
+            many(self._db, "DELETE FROM events WHERE id = ?", [(event_id,) for event_id in late])
+            known = [event for event in fresh if event[0] not in late]
+            for event_id, at, kind, address, whid, *_ in known:
                 recipient, subject = self._recipient(address, whid)
                 self._db.execute("INSERT OR IGNORE INTO timeline VALUES (?, ?, ?)", (recipient, at, event_id))
                 if kind != Kind.UNKNOWN.value:
                     self._db.execute(_DUE, (now, now, subject))
             many(self._db, "DELETE FROM fresh WHERE event_id = ?", [(event_id,) for event_id, *_ in fresh])
             totals.add(
-                self._db, ((at, kind, usable(whid), send, campaign) for _, at, kind, _, whid, send, campaign in fresh)
+                self._db, ((at, kind, usable(whid), send, campaign) for _, at, kind, _, whid, send, campaign in known)
             )
         time.sleep(PAUSE)
         return len(fresh)
