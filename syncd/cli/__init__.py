@@ -41,6 +41,7 @@ COMMANDS = {
     "backup": "data",
     "export": "data",
     "forget": "data",
+    "prune": "data",
     "migrate": "work",
     "sandbox": "services",
 }

@@ -9,17 +9,22 @@ from contextlib import closing
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from syncd import custody
 from syncd.cli.given import DRY_RUN, JSON, Address
-from syncd.cli.progress import progress
+from syncd.cli.progress import TOLD_EVERY, progress
 from syncd.cli.words import counted
 from syncd.config import load
 from syncd.errors import StoreError
 from syncd.store import back_up, open_store
 from syncd.store.person import everything
+from syncd.store.prune import Pruned
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 NAMED = "syncd-%Y%m%dT%H%M%SZ.db"
 KEPT = "syncd-*T*Z.db"
@@ -79,6 +84,50 @@ def _rotate(directory: Path, keep: int) -> list[Path]:
 
 
 @click.command()
+@DRY_RUN
+@JSON
+@click.pass_obj
+def prune(config: Path | None, *, dry_run: bool, as_json: bool) -> None:
+    """Remove what is older than [retention] says and what no rule needs any more.
+
+    Of each address everything stays from its last mail that arrived on, so that no bounce counts differently, and every
+    unsubscribe and complaint. Marks, opt-outs and what people decided stay with their receipts; of activities the Task
+    stays known, and is not written again. Kept whole: whoever has work waiting, recipients without a record that opened
+    something, and events without a sendId and campaignId. The file does not shrink: new events fill the room.
+    """
+    settings = load(config)
+    kept, said, tell = settings.retention, Pruned(), _now_and_then()
+    pruned = custody.prune(
+        settings.store.path, settings.judgement(), time.time_ns() // 1_000_000,
+        events_days=kept.events_days, quarantine_days=kept.quarantine_days, dry_run=dry_run,
+    )  # fmt: skip
+    for said in pruned:
+        tell(said)
+    if as_json:
+        click.echo(json.dumps({"written": not dry_run, **asdict(said)}, indent=2))
+    else:
+        click.echo(
+            f"{'Would remove' if dry_run else 'Removed'}: {counted(said.events, 'event')} of"
+            f" {counted(said.subjects, 'subject')}, {counted(said.changes, 'change')} of activities,"
+            f" {counted(said.runs, 'run')}, {said.quarantined:,} from quarantine."
+        )
+        click.echo(f"Kept because it is needed: {counted(said.needed, 'old event')}. See: syncd prune --help")
+
+
+def _now_and_then() -> Callable[[Pruned], None]:
+    """How much there is to do is not known beforehand, so a line every few seconds."""
+    told = time.monotonic()
+
+    def tell(said: Pruned) -> None:
+        nonlocal told
+        if time.monotonic() - told >= TOLD_EVERY:
+            told = time.monotonic()
+            click.echo(f"prune: {counted(said.events, 'event')} of {counted(said.subjects, 'subject')}", err=True)
+
+    return tell
+
+
+@click.command()
 @click.argument("address", metavar="EMAIL", type=Address())
 @click.pass_obj
 def export(config: Path | None, *, address: str) -> None:
@@ -108,10 +157,7 @@ def forget(config: Path | None, *, address: str, rewrite: bool, dry_run: bool, a
     syncd forget jeanne.durand@example.fr --dry-run
     """
     path = load(config).store.path
-    with closing(open_store(path)) as db:
-        said = custody.forget(
-            db, path, address, lambda: time.time_ns() // 1_000_000, dry_run=dry_run, rewrite=rewrite and not dry_run
-        )
+    said = custody.forget(path, address, lambda: time.time_ns() // 1_000_000, dry_run=dry_run, rewrite=rewrite)
     if as_json:
         click.echo(json.dumps({"written": not dry_run, **asdict(said.erased), "traces": said.traces}, indent=2))
     else:

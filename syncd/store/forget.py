@@ -77,6 +77,7 @@ class Forget:
             self._ledger(subject_id, said)
             said.events += self._history(recipient_id)
             said.recipients += 1
+        said.events += self._outside()
         said.quarantined = self._quarantine(now)
         said.mentions = self._mentions()
         return said
@@ -104,6 +105,15 @@ class Forget:
         with transaction(self._db):
             self._db.execute("DELETE FROM recipients WHERE id = ?", (recipient_id,))
         return len(ids)
+
+    def _outside(self) -> int:
+        """Events that no time line holds: those of sealed sends."""
+        sql = " AND address = :address AND NOT EXISTS (SELECT 1 FROM timeline t WHERE t.event_id = events.id)"
+        found = [(event_id,) for event_id, _ in self._pages("events", "at", EVENTS_A_PAGE, sql)]
+        for chunk in () if self._dry_run else self._chunks(found):
+            with transaction(self._db):
+                many(self._db, "DELETE FROM events WHERE id = ?", chunk)
+        return len(found)
 
     def _ledger(self, subject_id: int, said: Erased) -> None:
         """Of a subject that is this address alone, all of it; of one with other addresses what speaks of this one.

@@ -51,7 +51,7 @@ _TABLES = {
     " FROM recipients r JOIN subjects s ON s.id = r.subject_id WHERE r.address = :address ORDER BY r.id",
     "events": """SELECT e.id, e.at, e.received_at, e.kind, e.campaign, e.send, e.raw FROM events e WHERE e.id IN (
         SELECT t.event_id FROM timeline t JOIN recipients r ON r.id = t.recipient_id WHERE r.address = :address
-        UNION SELECT f.event_id FROM fresh f JOIN events n ON n.id = f.event_id WHERE n.address = :address)
+        UNION SELECT n.id FROM events n WHERE n.address = :address)
         ORDER BY e.at, e.id""",
     "decisions": f"SELECT aspect, verdict, at, by, note FROM decisions WHERE subject_id IN {_MINE} ORDER BY id",
     "changes": "SELECT id, what, object, sf_id AS record, before, after, why, state, intended_at"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from syncd.model import Aspect, Case, Decision, Kind, Ledger, Recipient, Subject, Verdict
 from syncd.sarbacane import reread
-from syncd.store import forget, lease, totals
+from syncd.store import forget, lease, prune, totals
 from syncd.store.ledger import read_ledgers
 from syncd.store.sqlite import PAUSE, ROWS_A_TRANSACTION, chunks, insert, many, rows, transaction
 
@@ -100,10 +100,13 @@ class Work:
                 (through, ROWS_A_TRANSACTION),
             )
             late = forget.late(self._db, ((event_id, at, address) for event_id, at, _, address, *_ in fresh))
+            late |= prune.late(self._db, fresh)
             many(self._db, "DELETE FROM events WHERE id = ?", [(event_id,) for event_id in late])
             known = [event for event in fresh if event[0] not in late]
-            for event_id, at, kind, address, whid, *_ in known:
+            for event_id, at, kind, address, whid, send, campaign in known:
                 recipient, subject = self._recipient(address, whid)
+                if prune.is_sealed(self._db, recipient, send, campaign, kind):
+                    continue  # its send is judged for good
                 self._db.execute("INSERT OR IGNORE INTO timeline VALUES (?, ?, ?)", (recipient, at, event_id))
                 if kind != Kind.UNKNOWN.value:
                     self._db.execute(_DUE, (now, now, subject))

@@ -45,7 +45,7 @@ def test_nothing_of_the_address_and_its_whid_is_left_in_the_files(
     before, counted = (org.get(contact), org.get(other), org.all("Task")), totals.by_kind(syncd.db)
     assert ADDRESS.encode() in bytes_of(tmp_path)
     dry = command.json("forget", ADDRESS, "--dry-run")
-    assert (dry["events"], dry["recipients"], dry["quarantined"], dry["written"]) == (3, 1, 1, False)
+    assert (dry["events"], dry["recipients"], dry["quarantined"], dry["written"]) == (4, 1, 1, False)
     assert len(json.loads(command("export", ADDRESS))["events"]) == 4
     said = command.json("forget", ADDRESS)
     assert (said["events"], said["recipients"], said["quarantined"], said["traces"]) == (4, 1, 1, 0)
