@@ -44,7 +44,7 @@ def apart(events: list[Event]) -> list[Event]:
     return list({e.key: e for e in events}.values())
 
 
-@settings(max_examples=400)
+@settings(max_examples=150)
 @given(st.lists(old, max_size=20), st.lists(st.one_of(reaction, new, old), max_size=12))
 def test_what_is_judged_is_the_same_with_and_without_what_was_pruned(before: list[Event], later: list[Event]) -> None:
     history = apart(before)
