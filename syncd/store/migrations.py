@@ -229,6 +229,10 @@ def m007_alarms_and_totals(db: Database) -> None:
         " AND e.send || e.campaign <> '' GROUP BY 1",
         "CREATE INDEX sends_first ON sends (first_at)",
         "CREATE INDEX quarantine_received ON quarantine (received_at, resolved_at, reason)",  # bodies are not read
+        "CREATE TABLE forgotten (digest BLOB PRIMARY KEY, at INTEGER NOT NULL) STRICT, WITHOUT ROWID",
+        """CREATE TABLE sealed (  -- sends that were pruned, by a digest
+          recipient_id INTEGER NOT NULL REFERENCES recipients ON DELETE CASCADE, send BLOB NOT NULL,
+          through INTEGER NOT NULL, PRIMARY KEY (recipient_id, send)) STRICT, WITHOUT ROWID""",
         "CREATE INDEX subjects_failing ON subjects (id) WHERE attempts > 0",
     )
 
