@@ -38,8 +38,8 @@ lint: $(READY) ## ruff, mypy, import contracts, declared dependencies
 bench: $(READY) ## measurements; compare within one run only
 	$(BIN)/python -m tests.bench
 
-crash: $(READY) ## kill the receiver a hundred times under load and compare the books
-	$(BIN)/python -m tests.crash --kills 100
+crash: $(READY) ## kill the receiver a hundred times under load, and runs two hundred times, and compare the books
+	$(BIN)/python -m tests.crash --kills 100 --runs 200
 
 campaign: $(READY) ## every kind of fault at 10 % under a campaign of 5,000, and what Salesforce says in the end
 	$(BIN)/python -m tests.campaign

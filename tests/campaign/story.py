@@ -93,14 +93,14 @@ def happen(everybody: list[Person], seed: int) -> list[list[Payload]]:
 
 
 def _reads(person: Person, dice: Random) -> None:
-    for send in range(SENDS):
+    for send in dice.sample(range(SENDS), 3):
         person.say("delivered", send, 1)
         for once in range(dice.choice((0, 0, 1, 1, 2))):
             person.say("open", send, 30 + 45 * once)
 
 
 def _clicks(person: Person, dice: Random) -> None:
-    for send in dice.sample(range(SENDS), 3):
+    for send in dice.sample(range(SENDS), 2):
         person.say("delivered", send, 1)
         person.say("open", send, 30)
         for once in range(dice.choice((1, 2))):
@@ -198,11 +198,16 @@ def _said(org: Org, person: Person, tasks: Counter[tuple[str, int, int]]) -> Exp
 
 
 def _activity(description: str) -> tuple[str, int, int]:
-    counted, named = COUNTED.search(description), NAMED.search(description)
+    counted = COUNTED.search(description)
     assert counted, description
+    return send_of(description), _times(counted["opens"]), _times(counted["clicks"])
+
+
+def send_of(description: str) -> str:
+    """The send that a Task is about."""
+    named = NAMED.search(description)
     assert named, description
-    send = f"send:{named['send']}" if named["send"] != "-" else f"campaign:{named['campaign']}"
-    return send, _times(counted["opens"]), _times(counted["clicks"])
+    return f"send:{named['send']}" if named["send"] != "-" else f"campaign:{named['campaign']}"
 
 
 def _times(words: str | None) -> int:
@@ -211,7 +216,7 @@ def _times(words: str | None) -> int:
 
 def duplicates(org: Org) -> int:
     """How many Tasks are there once more than they should be."""
-    seen = Counter((task["WhoId"], _activity(str(task["Description"]))[0]) for task in org.all("Task"))
+    seen = Counter((task["WhoId"], send_of(str(task["Description"]))) for task in org.all("Task"))
     return sum(times - 1 for times in seen.values())
 
 
