@@ -8,7 +8,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: help setup demo test lint bench crash campaign lock clean
+.PHONY: help setup demo test lint bench crash campaign cassettes lock clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -43,6 +43,9 @@ crash: $(READY) ## kill the receiver a hundred times under load, and runs two hu
 
 campaign: $(READY) ## every kind of fault at 10 % under a campaign of 5,000, and what Salesforce says in the end
 	$(BIN)/python -m tests.campaign
+
+cassettes: $(READY) ## record the conversations with Salesforce anew: from the sandbox, or a real org ($SALESFORCE_…)
+	$(BIN)/python -m tests.cassettes
 
 lock: $(READY) ## resolve the dependencies anew (pinned, hashed, no addresses)
 	$(BIN)/pip install -q uv
