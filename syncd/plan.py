@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from syncd.activities import content, content_digest
 from syncd.model import ActivityState, Aspect, Change, Decision, Plan, Remembered, State, Verdict, What
-from syncd.rules import BOUNCES, bounce_reason, engagements, standing
+from syncd.rules import BOUNCES, bounce_reason, engagements, send_key, standing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -250,7 +250,7 @@ def _activities(said: Standing, record: Record, ledger: Ledger, rules: Rules) ->
         before: dict[str, Value] = {"task_id": known.task_id} if known else {}
         why = {
             "rule": rules.activities,
-            "send": engagement.key,
+            "send": send_key(engagement.events[0], rules.timezone),
             "events": [event.key.hex() for event in engagement.events],
         }
         yield Change(
@@ -268,7 +268,13 @@ def _stale(engagement: Engagement, ledger: Ledger, rules: Rules) -> bool:
     """Whether the Task is missing or out of date. One of unknown fate is settled first; a deleted one stays away."""
     known = ledger.activities.get(engagement.key)
     if known is None:
-        return True
+        return not _told_otherwise(engagement, ledger, rules)
     return known.state is ActivityState.KNOWN and known.digest != content_digest(
         content(engagement, known.token, rules)
     )
+
+
+def _told_otherwise(engagement: Engagement, ledger: Ledger, rules: Rules) -> bool:
+    """Whether its send was written while `[activities] mode` was another one: not told a second time."""
+    keys = {send_key(engagement.events[0], rules.timezone), *(event.key.hex() for event in engagement.events)}
+    return not keys.isdisjoint(ledger.activities)

@@ -16,7 +16,7 @@ from syncd.bounces import Reason, classify
 from syncd.model import BEFORE_ALL, Aspect, Engagement, Event, Justification, Kind, Outcome, Send, Standing, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from syncd.model import Decision, Rules, SoftBounceRule
 
@@ -85,14 +85,28 @@ def send_key(event: Event, timezone: str) -> str:
 
 
 def engagements(events: Iterable[Event], rules: Rules) -> tuple[Engagement, ...]:
-    """Opens and clicks gathered by send, in the order of the first of each."""
+    """Opens and clicks as activities show them: gathered by send, or each on its own; by the first of each send."""
     if rules.activities == "off":
         return ()
     groups: dict[str, list[Event]] = {}
     for event in _history(events):
         if event.kind.value in rules.activity_kinds:
             groups.setdefault(send_key(event, rules.timezone), []).append(event)
+    if rules.activities == "per_event":
+        return tuple(engagement for group in groups.values() for engagement in _each(group))
     return tuple(Engagement(key, tuple(group)) for key, group in groups.items())
+
+
+EACH = 20
+"""Activities of one send in `per_event`: the last one gathers all that follows, so that a machine cannot make thousands
+of them, and nothing is left out either."""
+
+
+def _each(events: Sequence[Event]) -> Iterator[Engagement]:
+    for event in events[: EACH - 1]:
+        yield Engagement(event.key.hex(), (event,))
+    if rest := tuple(events[EACH - 1 :]):
+        yield Engagement(rest[0].key.hex(), rest)
 
 
 def bounce_reason(event: Event) -> Reason:
