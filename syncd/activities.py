@@ -13,7 +13,7 @@ from syncd.model import Kind
 from syncd.rules import local_day
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
     from syncd.model import Engagement, Event, Rules, Value
 
@@ -26,7 +26,7 @@ LISTED = 20  # of links and of clients: more than that is noise in a Task
 
 def content(engagement: Engagement, token: str, rules: Rules) -> dict[str, Value]:
     """The activity by role: subject, description, day (ISO). The token at the end finds it after an uncertain call."""
-    last = engagement.events[-1]
+    last = (engagement.people or engagement.events)[-1]
     named = next((event.subject for event in reversed(engagement.events) if event.subject), "(no subject)")
     subject = rules.subject.format(subject=named, campaign=last.campaign, send=last.send)
     return {
@@ -49,7 +49,8 @@ def content_digest(values: Mapping[str, Value]) -> bytes:
 
 def _description(engagement: Engagement, token: str, *, by_send: bool) -> str:
     tail = f"\n\n{SIGNATURE}{token}"
-    lines = _gathered(engagement.events) if len(engagement.events) > 1 or by_send else _single(engagement.events[0])
+    one = not by_send and len(engagement.events) == 1
+    lines = _single(engagement.events[0]) if one else _gathered(engagement)
     return "\n".join(lines)[: DESCRIPTION_LENGTH - len(tail)] + tail
 
 
@@ -62,17 +63,30 @@ def _sent(event: Event) -> str:
     return f"Sarbacane campaign {event.campaign or '-'}, send {event.send or '-'}"
 
 
-def _gathered(events: Sequence[Event]) -> list[str]:
-    opens = sum(event.kind is Kind.OPEN for event in events)
-    clicks = [event for event in events if event.kind is Kind.CLICK]
+def _gathered(engagement: Engagement) -> list[str]:
+    people = engagement.people
+    events = people or engagement.events
+    clicks = [event for event in people if event.kind is Kind.CLICK]
     return [
-        f"{_times('Opened', opens)}, {_times('clicked', len(clicks))}",
+        _counts(people),
+        *_apart(event for event in engagement.events if event.key in engagement.machine),
         f"First: {_moment(events[0])}",
         f"Last: {_moment(events[-1])}",
         *_listed("Links", Counter(event.url for event in clicks if event.url)),
-        *_listed("Read with", Counter(event.client for event in events if event.client)),
+        *_listed("Read with", Counter(event.client for event in people if event.client)),
         _sent(events[0]),
     ]
+
+
+def _counts(events: Iterable[Event]) -> str:
+    kinds = Counter(event.kind for event in events)
+    return f"{_times('Opened', kinds[Kind.OPEN])}, {_times('clicked', kinds[Kind.CLICK])}"
+
+
+def _apart(machine: Iterable[Event]) -> list[str]:
+    """What a security scanner did is no interest of the person's."""
+    events = list(machine)
+    return [f"Not counted, made by a machine: {_counts(events).lower()}"] if events else []
 
 
 def _times(done: str, times: int) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from syncd.activities import content, content_digest
 from syncd.model import ActivityState, Aspect, Change, Decision, Plan, Remembered, State, Verdict, What
-from syncd.rules import BOUNCES, bounce_reason, engagements, send_key, standing
+from syncd.rules import BOUNCES, bounce_reason, engagements, mailing, send_key, standing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -39,7 +39,8 @@ def plan(case: Case, record: Record, rules: Rules, now: int) -> Plan:
         *_mark(said, record, ledger, decisions, rules),
         *_activities(said, record, ledger, rules),
     )
-    return Plan(settled, decisions, changes)
+    void, fresh = _held_back(ledger, changes, rules)
+    return Plan((*settled, *void), decisions, fresh)
 
 
 def wants_record(case: Case, rules: Rules) -> bool:
@@ -66,11 +67,13 @@ def settle(ledger: Ledger, record: Record) -> tuple[tuple[tuple[int, State], ...
     """
     settled: list[tuple[int, State]] = []
     for change in ledger.pending:
+        if change.held:
+            continue
         if change.what is What.ACTIVITY:
             known = ledger.activities.get(change.activity)
             if known is None or known.state is not ActivityState.UNCERTAIN:
                 settled.append((change.id, State.SUPERSEDED))
-        elif _same(change.after, record.values):
+        elif says(record, change.after):
             settled.append((change.id, State.DONE))
             ledger = _remembering(ledger, change)
         else:
@@ -78,11 +81,37 @@ def settle(ledger: Ledger, record: Record) -> tuple[tuple[tuple[int, State], ...
     return tuple(settled), ledger
 
 
+def says(record: Record, values: Mapping[str, Value]) -> bool:
+    """Whether the record has all these values."""
+    return _same(values, record.values)
+
+
 def _remembering(ledger: Ledger, change: Pending) -> Ledger:
     written = Remembered(True, change.after, change.through, change.address)
     if change.what is What.OPT_OUT:
         return replace(ledger, opt_out=written)
+    if change.what is What.UNDO:
+        # what a person had put back is a person's
+        return replace(ledger, mark=replace(written, ours=False) if any(change.after.values()) else None)
     return replace(ledger, mark=None if change.what is What.LIFT else written)
+
+
+def _held_back(
+    ledger: Ledger, changes: Sequence[Change], rules: Rules
+) -> tuple[list[tuple[int, State]], tuple[Change, ...]]:
+    """What is held and follows no more is void; what follows and is held already is not planned a second time."""
+    waiting = {_content(held): held for held in ledger.pending if held.held}
+    following = {_content(change) for change in changes if change.is_open}
+    void = [
+        (held.id, State.SUPERSEDED)
+        for held in ledger.pending
+        if held.held and _content(held) not in following and not (held.activity and rules.activities == "off")
+    ]
+    return void, tuple(change for change in changes if not (change.is_open and _content(change) in waiting))
+
+
+def _content(change: Change | Pending) -> tuple[object, ...]:
+    return change.what, change.sf_id, change.activity, tuple(sorted(change.after.items()))
 
 
 # --- what a person, or another tool, took away --------------------------------------------------------------
@@ -210,6 +239,7 @@ def _evidence(rule: str, text: str, event: Event, counted: Sequence[Event]) -> d
         "text": text,
         "address": event.address,
         "event": event.key.hex(),
+        "send": mailing(event),
         "counted": [counts.key.hex() for counts in counted],
     }
     return evidence | {"reason": bounce_reason(event).value} if event.kind in BOUNCES else evidence
@@ -265,10 +295,13 @@ def activity_token(sf_id: str, key: str) -> str:
 
 
 def _stale(engagement: Engagement, ledger: Ledger, rules: Rules) -> bool:
-    """Whether the Task is missing or out of date. One of unknown fate is settled first; a deleted one stays away."""
+    """Whether the Task is missing or out of date. One of unknown fate is settled first; a deleted one stays away.
+
+    What only machines did makes none; if one was made before that was known, its text says so.
+    """
     known = ledger.activities.get(engagement.key)
     if known is None:
-        return not _told_otherwise(engagement, ledger, rules)
+        return bool(engagement.people) and not _told_otherwise(engagement, ledger, rules)
     return known.state is ActivityState.KNOWN and known.digest != content_digest(
         content(engagement, known.token, rules)
     )

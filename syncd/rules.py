@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from syncd.bounces import Reason, classify
+from syncd.machines import machine_made
 from syncd.model import BEFORE_ALL, Aspect, Engagement, Event, Justification, Kind, Outcome, Send, Standing, Verdict
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ BOUNCES = frozenset({Kind.SOFT_BOUNCE, Kind.HARD_BOUNCE})
 TRANSPORT = BOUNCES | {Kind.DELIVERED}
 OPT_OUTS = frozenset({Kind.UNSUBSCRIBE, Kind.COMPLAINT})
 SUCCESSES = frozenset({Kind.DELIVERED, Kind.OPEN, Kind.CLICK})
+_TELLING = frozenset({Kind.DELIVERED, Kind.OPEN, Kind.CLICK})
 _RANK = {kind: rank for rank, kind in enumerate(Kind)}
 
 
@@ -61,7 +63,12 @@ def spent_through(decisions: Iterable[Decision]) -> dict[Aspect, int]:
 
 def invalid(events: Iterable[Event], spent: int, rules: Rules) -> Justification | None:
     """Why one address is invalid, or None. Only what bounced after the last success, and after `spent`, counts."""
-    recent = _since_last_success(sends(events, rules.timezone))
+    return invalid_by(sends(events, rules.timezone), spent, rules)
+
+
+def invalid_by(mailings: Sequence[Send], spent: int, rules: Rules) -> Justification | None:
+    """The same of sends that were told apart already, by days of the same timezone."""
+    recent = _since_last_success(mailings)
     firsts = {outcome: _first_bounces(recent, outcome, spent, rules) for outcome in Outcome}
     hard, soft = firsts[Outcome.HARD_BOUNCED], firsts[Outcome.SOFT_BOUNCED]
     return _earliest((_hard(hard), _soft(soft, rules.soft_bounce, rules.timezone)))
@@ -77,24 +84,43 @@ def sends(events: Iterable[Event], timezone: str) -> tuple[Send, ...]:
 
 def send_key(event: Event, timezone: str) -> str:
     """Which mailing an event belongs to: its sendId, else its campaign, else its day."""
+    return mailing(event) or f"day:{local_day(event.at, timezone)}"
+
+
+def mailing(event: Event) -> str:
+    """Which mailing an event names, by its sendId or else its campaign; nothing if it names none."""
     if event.send:
         return f"send:{event.send}"
-    if event.campaign:
-        return f"campaign:{event.campaign}"
-    return f"day:{local_day(event.at, timezone)}"
+    return f"campaign:{event.campaign}" if event.campaign else ""
 
 
 def engagements(events: Iterable[Event], rules: Rules) -> tuple[Engagement, ...]:
-    """Opens and clicks as activities show them: gathered by send, or each on its own; by the first of each send."""
+    """Opens and clicks as activities show them: gathered by send, or each on its own; by the first of each send.
+
+    It says which of them machines made.
+    """
     if rules.activities == "off":
         return ()
+    history = _history(events)
+    by_machine = machine_events(history, rules.timezone)
     groups: dict[str, list[Event]] = {}
-    for event in _history(events):
+    for event in history:
         if event.kind.value in rules.activity_kinds:
             groups.setdefault(send_key(event, rules.timezone), []).append(event)
-    if rules.activities == "per_event":
-        return tuple(engagement for group in groups.values() for engagement in _each(group))
-    return tuple(Engagement(key, tuple(group)) for key, group in groups.items())
+    return tuple(
+        Engagement(key, some, frozenset(event.key for event in some) & by_machine)
+        for send, group in groups.items()
+        for key, some in _shown(send, group, rules)
+    )
+
+
+def machine_events(events: Iterable[Event], timezone: str) -> frozenset[bytes]:
+    """The keys of the machine-made opens and clicks in a history: judged by send and address."""
+    mails: dict[tuple[str, str], list[Event]] = {}
+    for event in events:
+        if event.kind in _TELLING:
+            mails.setdefault((event.address, send_key(event, timezone)), []).append(event)
+    return frozenset().union(*(machine_made(mail) for mail in mails.values()))
 
 
 EACH = 20
@@ -102,11 +128,15 @@ EACH = 20
 of them, and nothing is left out either."""
 
 
-def _each(events: Sequence[Event]) -> Iterator[Engagement]:
+def _shown(send: str, events: Sequence[Event], rules: Rules) -> Iterator[tuple[str, tuple[Event, ...]]]:
+    """(key, events) of each activity of one send."""
+    if rules.activities != "per_event":
+        yield send, tuple(events)
+        return
     for event in events[: EACH - 1]:
-        yield Engagement(event.key.hex(), (event,))
+        yield event.key.hex(), (event,)
     if rest := tuple(events[EACH - 1 :]):
-        yield Engagement(rest[0].key.hex(), rest)
+        yield rest[0].key.hex(), rest
 
 
 def bounce_reason(event: Event) -> Reason:
@@ -128,12 +158,14 @@ def _history(events: Iterable[Event]) -> list[Event]:
 
 
 def _judged(key: str, events: tuple[Event, ...]) -> Send:
+    by_machine = machine_made(events)
+    people = [event for event in events if event.key not in by_machine]
     transport = [event for event in events if event.kind in TRANSPORT]
-    if transport and transport[-1].kind in BOUNCES and not _clicked_after(events, transport[-1]):
+    if transport and transport[-1].kind in BOUNCES and not _clicked_after(people, transport[-1]):
         bounces = tuple(event for event in transport if event.kind in BOUNCES)
         hard = tuple(event for event in bounces if event.kind is Kind.HARD_BOUNCE)
         return Send(key, events, Outcome.HARD_BOUNCED if hard else Outcome.SOFT_BOUNCED, hard or bounces)
-    arrived = any(event.kind in SUCCESSES for event in events)
+    arrived = any(event.kind in SUCCESSES for event in people)
     return Send(key, events, Outcome.SUCCEEDED if arrived else Outcome.OPEN)
 
 

@@ -18,6 +18,7 @@ from syncd.config.values import (
     Host,
     InstanceUrl,
     ListenAddress,
+    NotifierUrl,
     OptionalApiName,
     Sequence,
     StoreUrl,
@@ -67,6 +68,18 @@ class SyncSection(Section):
     every: Duration = parse_duration("60s")
     batch_size: int = Field(2000, ge=1, le=2000)
     retry_for: Duration = parse_duration("7d")
+
+
+Share = Annotated[float, Field(gt=0, le=1)]
+
+
+class BrakeSection(Section):
+    enabled: bool = True
+    max_marks: int = Field(200, ge=1)
+    max_share: Share = 0.03
+    group_min: int = Field(50, ge=2)
+    send_share: Share = 0.1
+    domain_share: Share = 0.8
 
 
 class SalesforceSection(Section):
@@ -232,6 +245,18 @@ class ActivitiesSection(Section):
     settle_uncertain: Duration = parse_duration("10m")
 
 
+class AlertsSection(Section):
+    urls: Annotated[tuple[NotifierUrl, ...], Sequence] = Field((), repr=False)
+    silence: bool = True
+
+
+class RetentionSection(Section):
+    """In days; 0 keeps everything."""
+
+    events_days: int = Field(730, ge=0, le=36500)
+    quarantine_days: int = Field(90, ge=0, le=36500)
+
+
 class Settings(Section):
     """The whole configuration. Made by `load`, or by `from_mapping` where there is no file."""
 
@@ -239,11 +264,14 @@ class Settings(Section):
     store: StoreSection = _section()
     receiver: ReceiverSection = _section()
     sync: SyncSection = _section()
+    brake: BrakeSection = _section()
     salesforce: SalesforceSection = _section()
     mapping: MappingSection = _section()
     fields: FieldsSection = _section()
     rules: RulesSection = _section()
     activities: ActivitiesSection = _section()
+    alerts: AlertsSection = _section()
+    retention: RetentionSection = _section()
     _credentials_dir: Path | None = PrivateAttr(None)
 
     def with_credentials(self, directory: Path | None) -> "Settings":

@@ -9,6 +9,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from syncd.activities import content_digest
+from syncd.engine.restored import taken_over
 from syncd.errors import BudgetSpent, Fatal, Refused, Retriable
 from syncd.model import Activity, ActivityState, Fate, Receipt, State, What
 from syncd.plan import activity_token
@@ -50,7 +51,7 @@ def write_fields(c: Context, said: Summary, intents: Sequence[Intent]) -> Locked
         else:
             answered.append((intent, receipt))
     record(c, said, [fields_answered(c, intent, receipt) for intent, receipt in answered])
-    for what in (What.OPT_OUT, What.MARK, What.LIFT):
+    for what in (What.OPT_OUT, What.MARK, What.LIFT, What.UNDO, What.ENGAGEMENT):
         if alone := [intent for intent in apart if intent.change.what is what]:
             locked += write_fields(c, said, alone)
     return locked
@@ -92,6 +93,9 @@ def _field_unsent(_: Context, intent: Intent, receipt: Receipt, uncertain: bool)
 
 def create_tasks(c: Context, said: Summary, intents: Sequence[Intent]) -> Locked:
     """The ledger's lines are written first: after a crash nobody else would know that these Tasks may exist."""
+    if there := taken_over(c, intents):
+        record(c, said, there)
+        return []
     by_token = {token_of(intent): intent for intent in intents}  # a call with a token twice would be refused
     c.journal.sending((intent, token) for token, intent in by_token.items())
     new = [(intent.change.sf_id, intent.change.after, token) for token, intent in by_token.items()]
@@ -246,9 +250,17 @@ def put_off_locked(c: Context, said: Summary, locked: Locked) -> None:
 def record(c: Context, said: Summary, outcomes: Sequence[Outcome]) -> None:
     """Raises Fatal, once all is recorded, if one says that nobody's row will be taken."""
     said.changes.update(outcome.state.value for outcome in outcomes)
+    said.failed += sum(outcome.state is State.SUPERSEDED and _is_later(outcome.receipt) for outcome in outcomes)
     c.journal.record(outcomes, c.now())
     for receipt in (outcome.receipt for outcome in outcomes if outcome.receipt):
         if receipt.fate is Fate.FULL and not said.full:
             said.full, said.code, said.words = True, receipt.code, receipt.words
         if receipt.fate is Fate.STOP:
             raise Fatal(receipt.code, receipt.words)
+
+
+def _is_later(receipt: Receipt | None) -> bool:
+    return receipt is not None and receipt.fate in _LATER
+
+
+_LATER = frozenset({Fate.LATER, Fate.LOCKED, Fate.FULL})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from syncd.model.changes import Change, Fate, Plan, Receipt, Record, Shape, State
 from syncd.model.events import BEFORE_ALL, Event, Kind
-from syncd.model.facts import Case, Recipient, Subject
+from syncd.model.facts import Case, Match, Move, Recipient, Subject
 from syncd.model.judgement import (
     SENDERS_FAULT,
     Engagement,
@@ -43,6 +43,8 @@ __all__ = [
     "Justification",
     "Kind",
     "Ledger",
+    "Match",
+    "Move",
     "Outcome",
     "Pending",
     "Plan",

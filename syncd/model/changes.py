@@ -47,6 +47,8 @@ class State(StrEnum):
     SUPERSEDED = "superseded"  # not sent, or not needed any more: a later plan took its place
     FOUND = "found"  # already so in Salesforce: nothing was written, but it is remembered
     REFUSED = "refused"  # syncd would not write it; the receipt says why
+    HELD = "held"  # the brake keeps it back until a person decides
+    DROPPED = "dropped"  # a person refused it
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,10 +69,16 @@ class Justification:
 
 @dataclass(frozen=True, slots=True)
 class Engagement:
-    """All opens and clicks of one send, as one activity shows them."""
+    """All opens and clicks of one send, as one activity shows them. `machine`: the keys of those that machines made."""
 
     key: str
     events: tuple[Event, ...]
+    machine: frozenset[bytes] = frozenset()
+
+    @property
+    def people(self) -> tuple[Event, ...]:
+        """Those that a person may have made."""
+        return tuple(event for event in self.events if event.key not in self.machine)
 
 
 @dataclass(frozen=True, slots=True)

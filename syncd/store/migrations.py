@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 from sqlite_utils.migrations import Migrations
 
+from syncd.ids import record_id
+
 if TYPE_CHECKING:
     from sqlite_utils.db import Database
 
@@ -167,6 +169,102 @@ def m004_holds_and_jobs(db: Database) -> None:
         "CREATE INDEX changes_marks ON changes (intended_at) WHERE what = 'mark'",  # the brake's window
         "CREATE INDEX changes_hold ON changes (hold_id) WHERE hold_id IS NOT NULL",
         "CREATE INDEX changes_job ON changes (job_id) WHERE job_id IS NOT NULL",
+    )
+
+
+@migrations()
+def m005_one_record(db: Database) -> None:
+    """Which record a whId names however it is spelt, and where ids lead that are no longer records of their own.
+
+    `names` is judged by spelling alone; whether whIds are ids here at all is the configuration's to say.
+    """
+    _execute(
+        db,
+        "ALTER TABLE recipients ADD COLUMN names TEXT CHECK (length(names) = 18)",
+        "CREATE INDEX recipients_names ON recipients (names) WHERE names IS NOT NULL",
+        # a record that was found and is gone since counts as well
+        "DROP INDEX recipients_unmatched",
+        "CREATE INDEX recipients_unmatched ON recipients (looked_up_at) WHERE lookups > 0",
+        """CREATE TABLE moved (
+          sf_id TEXT PRIMARY KEY CHECK (length(sf_id) = 18), to_id TEXT NOT NULL CHECK (length(to_id) = 18),
+          how TEXT NOT NULL CHECK (how IN ('merged','converted','person')), seen_at INTEGER NOT NULL,
+          CHECK (sf_id <> to_id)) STRICT, WITHOUT ROWID""",
+        "CREATE INDEX moved_to ON moved (to_id)",
+        # the record that it was said of, if that was merged into the subject's since
+        "ALTER TABLE decisions ADD COLUMN sf_id TEXT NOT NULL DEFAULT ''",
+    )
+    found = db.execute("SELECT id, whid FROM recipients WHERE length(whid) IN (15, 18)").fetchall()
+    named = [(record.id, recipient_id) for recipient_id, whid in found if (record := record_id(whid))]
+    db.conn.executemany("UPDATE recipients SET names = ? WHERE id = ?", named)
+
+
+@migrations()
+def m007_alarms_and_totals(db: Database) -> None:
+    """What needs a person, and what was counted: so that neither asks millions of events.
+
+    `totals`, `hours` and `sends` are kept by the fold, in its transactions; nothing is ever taken away from them.
+    `signs` are counts by hour of what leaves no row of its own.
+    """
+    folded = "FROM events e WHERE NOT EXISTS (SELECT 1 FROM fresh f WHERE f.event_id = e.id)"
+    send = "CASE WHEN e.send <> '' THEN e.send ELSE e.campaign END"
+    _execute(
+        db,
+        """CREATE TABLE alarms (
+          id INTEGER PRIMARY KEY, key TEXT NOT NULL, words TEXT NOT NULL, advice TEXT NOT NULL,
+          opened_at INTEGER NOT NULL, told_at INTEGER, over_at INTEGER, over_told_at INTEGER) STRICT""",
+        "CREATE UNIQUE INDEX alarms_open ON alarms (key) WHERE over_at IS NULL",
+        "CREATE INDEX alarms_untold ON alarms (id) WHERE over_told_at IS NULL",
+        "CREATE TABLE signs (hour INTEGER NOT NULL, name TEXT NOT NULL, number INTEGER NOT NULL,"
+        " PRIMARY KEY (name, hour)) STRICT, WITHOUT ROWID",
+        """CREATE TABLE totals (
+          day INTEGER NOT NULL, kind TEXT NOT NULL, number INTEGER NOT NULL, usable INTEGER NOT NULL,
+          PRIMARY KEY (day, kind)) STRICT, WITHOUT ROWID""",  # usable: with a whId that can name a record
+        f"INSERT INTO totals SELECT e.at / 86400000, e.kind, count(*), sum(e.whid <> '') {folded} GROUP BY 1, 2",
+        "CREATE TABLE hours (hour INTEGER PRIMARY KEY, number INTEGER NOT NULL) STRICT",
+        f"INSERT INTO hours SELECT e.at / 3600000, count(*) {folded} GROUP BY 1",
+        """CREATE TABLE sends (
+          send TEXT PRIMARY KEY, campaign TEXT NOT NULL, first_at INTEGER NOT NULL, last_at INTEGER NOT NULL,
+          events INTEGER NOT NULL) STRICT, WITHOUT ROWID""",  # the sendId, or the campaignId where there is none
+        f"INSERT INTO sends SELECT {send}, max(e.campaign), min(e.at), max(e.at), count(*) {folded}"
+        " AND e.send || e.campaign <> '' GROUP BY 1",
+        "CREATE INDEX sends_first ON sends (first_at)",
+        "CREATE INDEX quarantine_received ON quarantine (received_at, resolved_at, reason)",  # bodies are not read
+        "CREATE INDEX subjects_failing ON subjects (id) WHERE attempts > 0",
+    )
+
+
+@migrations()
+def m008_mailed(db: Database) -> None:
+    """Who was mailed with what, and whose record has another address: what the brake measures a wave against.
+
+    Kept by the fold. An event that names no send and no campaign is not in it. `mailed` does not refer to recipients:
+    an erasure would look through all of it for each.
+    """
+    key = "CASE WHEN e.send <> '' THEN 'send:' || e.send ELSE 'campaign:' || e.campaign END"
+    domain = "substr(r.address, instr(r.address, '@') + 1)"
+    _execute(
+        db,
+        "CREATE TABLE mailings (id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE) STRICT",
+        """CREATE TABLE mailed (
+          mailing_id INTEGER NOT NULL REFERENCES mailings, recipient_id INTEGER NOT NULL,
+          PRIMARY KEY (mailing_id, recipient_id)) STRICT, WITHOUT ROWID""",
+        """CREATE TABLE mailed_domains (
+          mailing_id INTEGER NOT NULL REFERENCES mailings, domain TEXT NOT NULL, recipients INTEGER NOT NULL,
+          PRIMARY KEY (mailing_id, domain)) STRICT, WITHOUT ROWID""",
+        "CREATE TABLE seen (kind TEXT PRIMARY KEY, first_at INTEGER NOT NULL, last_at INTEGER NOT NULL) STRICT,"
+        " WITHOUT ROWID",  # by event time
+        f"INSERT INTO mailings (key) SELECT DISTINCT {key} FROM timeline t JOIN events e ON e.id = t.event_id"
+        " WHERE e.send || e.campaign <> '' AND e.kind <> 'unknown'",
+        f"INSERT OR IGNORE INTO mailed SELECT m.id, t.recipient_id FROM timeline t JOIN events e ON e.id = t.event_id"
+        f" JOIN mailings m ON m.key = {key} WHERE e.send || e.campaign <> '' AND e.kind <> 'unknown'",
+        f"INSERT INTO mailed_domains SELECT m.mailing_id, {domain}, count(*) FROM mailed m"
+        " JOIN recipients r ON r.id = m.recipient_id GROUP BY 1, 2",
+        "INSERT INTO seen SELECT e.kind, min(e.at), max(e.at) FROM timeline t JOIN events e ON e.id = t.event_id"
+        " GROUP BY 1",
+        # 0: the record has other addresses, when it was last read; no value: it was not read
+        "ALTER TABLE recipients ADD COLUMN agrees INTEGER CHECK (agrees IN (0,1))",
+        "CREATE INDEX changes_undo ON changes (id) WHERE what = 'undo'",
+        "CREATE INDEX changes_send ON changes (json_extract(why, '$.send')) WHERE json_extract(why, '$.send') <> ''",
     )
 
 
