@@ -6,8 +6,10 @@ SyncdError
 ├── StoreError      the store cannot be used now: locked, full, or its schema is another     (exit 3)
 └── SalesforceError
     ├── Retriable   later, by itself, with back-off
+    │   └── BudgetSpent   not sent at all: as soon as calls of the last 24 hours are free again
     ├── Rejected    this record only; kept with Salesforce's words until a person looks
     └── Fatal       stop the run, tell a person, keep everything                             (exit 3)
+        └── Refused     this call as it is; with fewer rows or fields it may be taken
 """
 
 from __future__ import annotations
@@ -54,9 +56,21 @@ class Retriable(SalesforceError):  # noqa: N818
         self.uncertain = uncertain
 
 
+class BudgetSpent(Retriable):
+    """`[salesforce] daily_budget` has no call left for this. `until`: when there is one again, in ms."""
+
+    def __init__(self, words: str, until: int) -> None:
+        super().__init__("budget", words)
+        self.until = until
+
+
 class Rejected(SalesforceError):  # noqa: N818
     """This record, as it is, will not be taken; the others go on."""
 
 
 class Fatal(SalesforceError):  # noqa: N818
     """No further call makes sense until a person has changed something."""
+
+
+class Refused(Fatal):
+    """Salesforce takes nothing of this call as it is written, and nothing of it was done."""

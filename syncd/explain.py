@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from syncd.model import Decision, Event, Justification, Rules, Send
 
 BOUNCED = (Outcome.HARD_BOUNCED, Outcome.SOFT_BOUNCED)
-ASPECTS = {Aspect.INVALID: (What.MARK, What.LIFT), Aspect.OPTED_OUT: (What.OPT_OUT,)}
+ASPECTS = {Aspect.INVALID: (What.MARK, What.LIFT, What.UNDO), Aspect.OPTED_OUT: (What.OPT_OUT,)}
 
 
 # --- what is known --------------------------------------------------------------------------------------------------

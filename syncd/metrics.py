@@ -39,6 +39,22 @@ def exposition(store: Path) -> bytes:
     return generate_latest(registry)
 
 
+def counted(store: Path) -> dict[str, int]:
+    """The receiver's counters by name, summed over its workers; nothing if it never ran."""
+    from prometheus_client import CollectorRegistry
+    from prometheus_client.multiprocess import MultiProcessCollector
+
+    if not directory_of(store).is_dir():
+        return {}
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry, str(directory_of(store)))  # type: ignore[no-untyped-call]
+    return {
+        family.name: int(sum(s.value for s in family.samples))
+        for family in registry.collect()
+        if family.type == "counter"
+    }
+
+
 class Counts:
     """The receiver's counters."""
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from syncd.activities import content, content_digest
 from syncd.model import ActivityState, Aspect, Change, Decision, Plan, Remembered, State, Verdict, What
-from syncd.rules import BOUNCES, bounce_reason, engagements, mailing, standing
+from syncd.rules import BOUNCES, bounce_reason, engagements, mailing, send_key, standing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -90,6 +90,9 @@ def _remembering(ledger: Ledger, change: Pending) -> Ledger:
     written = Remembered(True, change.after, change.through, change.address)
     if change.what is What.OPT_OUT:
         return replace(ledger, opt_out=written)
+    if change.what is What.UNDO:
+        # what a person had put back is a person's
+        return replace(ledger, mark=replace(written, ours=False) if any(change.after.values()) else None)
     return replace(ledger, mark=None if change.what is What.LIFT else written)
 
 
@@ -277,7 +280,7 @@ def _activities(said: Standing, record: Record, ledger: Ledger, rules: Rules) ->
         before: dict[str, Value] = {"task_id": known.task_id} if known else {}
         why = {
             "rule": rules.activities,
-            "send": engagement.key,
+            "send": send_key(engagement.events[0], rules.timezone),
             "events": [event.key.hex() for event in engagement.events],
         }
         yield Change(
@@ -298,7 +301,13 @@ def _stale(engagement: Engagement, ledger: Ledger, rules: Rules) -> bool:
     """
     known = ledger.activities.get(engagement.key)
     if known is None:
-        return bool(engagement.people)
+        return bool(engagement.people) and not _told_otherwise(engagement, ledger, rules)
     return known.state is ActivityState.KNOWN and known.digest != content_digest(
         content(engagement, known.token, rules)
     )
+
+
+def _told_otherwise(engagement: Engagement, ledger: Ledger, rules: Rules) -> bool:
+    """Whether its send was written while `[activities] mode` was another one: not told a second time."""
+    keys = {send_key(engagement.events[0], rules.timezone), *(event.key.hex() for event in engagement.events)}
+    return not keys.isdisjoint(ledger.activities)

@@ -36,6 +36,7 @@ os.execv(sys.argv[2], sys.argv[2:])
 """Becomes the child: LISTEN_PID is the child's own number, which nobody else knows before it lives."""
 
 PARENT = "SUPERVISOR_PID"  # not SYNCD_…: those are configuration, and unknown ones are refused
+OURS = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")  # between us and systemd; no child speaks for all
 USAGE = 2  # a child that ends so will not do better next time
 GRACE = 20.0  # seconds a child gets to finish
 FIRST_PAUSE, LAST_PAUSE = 0.5, 30.0
@@ -83,6 +84,8 @@ class Supervisor:
         command = [sys.executable, "-m", "syncd", "--config", str(self.config), *child.arguments]
         descriptors: tuple[int, ...] = ()
         environ: dict[str, str] = {**os.environ, PARENT: str(os.getpid())}
+        for name in OURS:
+            environ.pop(name, None)
         if child.listener:
             number = child.listener.fileno()
             descriptors = (number,)
@@ -113,14 +116,11 @@ class Supervisor:
         return 0
 
     def _reload(self) -> None:
-        """The receiver replaces its worker and refuses no connection; the scheduler starts anew, between two calls."""
+        """Each reads the configuration anew: the receiver refuses no connection, a run lets go between two calls."""
         self.reloading = False
         for child in self.children:
-            if child.process and child.listener:
+            if child.process:
                 child.process.send_signal(signal.SIGHUP)
-            elif child.process:
-                child.process.terminate()
-                child.again_at = time.monotonic()
 
     def _again(self, child: Child, code: int) -> None:
         """Starts it again, after a pause that doubles if it keeps on dying."""

@@ -24,6 +24,7 @@ from tests.factories import NOW
 hypothesis_settings.register_profile(
     "suite", max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
 )
+hypothesis_settings.register_profile("fuzz", hypothesis_settings.get_profile("suite"), max_examples=100_000)
 hypothesis_settings.load_profile("suite")
 
 
@@ -65,6 +66,7 @@ class Syncd:
     options: Options | None = None
     stopping: Callable[[], bool] = lambda: False
     plans: list[Plan] = field(default_factory=list)
+    slept: list[float] = field(default_factory=list)  # seconds that runs would have waited
 
     def __post_init__(self) -> None:
         self.db = open_store(self.settings.store.path)
@@ -77,7 +79,13 @@ class Syncd:
     def run(self, **arguments: Any) -> Summary:
         show = self.plans.append
         with assemble(self.settings, self.crm, lambda: self.stopping(), lambda _, plan: show(plan)) as context:
-            mine = replace(context, now=self.clock, chance=lambda: 0.5, options=self.options or context.options)
+            mine = replace(
+                context,
+                now=self.clock,
+                chance=lambda: 0.5,
+                sleep=self.slept.append,
+                options=self.options or context.options,
+            )
             return run(mine, "test", **arguments)
 
     def wake(self) -> None:
@@ -129,6 +137,16 @@ def configured(sandbox: Sandbox, tmp_path: Path) -> Callable[..., Settings]:
 @pytest.fixture
 def syncd(configured: Callable[..., Settings]) -> Iterator[Syncd]:
     settings = configured()
+    running = Syncd(settings, Crm(settings))
+    yield running
+    running.db.close()
+    running.crm.session.close()
+
+
+@pytest.fixture
+def unbraked(configured: Callable[..., Settings]) -> Iterator[Syncd]:
+    """Without the brake, which a wave of bounces made for another purpose would set off."""
+    settings = configured(brake={"enabled": False})
     running = Syncd(settings, Crm(settings))
     yield running
     running.db.close()

@@ -6,6 +6,7 @@ import math
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from syncd.checkup import budget
 from syncd.checkup.fields import object_findings
 from syncd.checkup.finding import CONFIGURATION, UNREACHABLE, WRONG, Finding
 from syncd.errors import ConfigError, Fatal, Retriable
@@ -13,7 +14,7 @@ from syncd.salesforce.login import LEGACY_WARNING, LoginRefused
 from syncd.salesforce.session import Session
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from syncd.config import Settings
     from syncd.store.estimate import Load
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 TOLERATED = 60.0  # seconds: assertions live for 180, and Salesforce accepts 300
 TASK_FIELDS = ("WhoId", "Subject", "Description", "ActivityDate", "Status", "TaskSubtype")
 TASK_BYTES = 2_048  # what Salesforce counts against the data storage for one
+TOKEN_LENGTH = 16
 MONTH = 30
 DAY_IN_SECONDS = 86_400
 WRITTEN_A_CALL = 200
@@ -36,7 +38,8 @@ LATER = ("API version", "API calls", "Contact", "Lead", "Task")
 def salesforce(settings: Settings, load: Load | None) -> Iterator[Finding]:
     session = Session(settings.salesforce, settings.secrets)
     try:
-        yield from _logged_in(session, settings, load)
+        with budget.counted(session, settings):
+            yield from _logged_in(session, settings, load)
     finally:
         session.close()
 
@@ -63,18 +66,18 @@ def _login(session: Session, settings: Settings) -> Finding | None:
     if failed or settings.salesforce.auth != "session":
         return failed
     # a session id that was given is proved by the first call only
-    return _tried("login", lambda: session.call("GET", "limits"))
+    return _tried("login", session.limits)
 
 
 def _rest(session: Session, settings: Settings, load: Load | None) -> Iterator[Finding]:
-    yield from _attempt("API calls", lambda: [_calls(session.call("GET", "limits"), settings, load)])
+    yield from _attempt("API calls", lambda: _calls(session, settings, load))
     for name, external_id in settings.mapping.external_id:
         fields = getattr(settings.fields, name)
         yield from _attempt(name, partial(object_findings, session, name, fields, external_id))
     if settings.activities.mode == "off":
         yield Finding.ok("Task", 'not needed: [activities] mode = "off"')
         return
-    yield from _attempt("Task", lambda: _task(session))
+    yield from _attempt("Task", lambda: _task(session, settings.activities.external_id_field))
     yield _estimate(load)
 
 
@@ -103,6 +106,7 @@ def _tried(thing: str, do: Callable[[], object]) -> Finding | None:
 
 _LATER = "try again later; trust.salesforce.com tells of disturbances"
 _RETRIABLE = {
+    "budget": "wait, or raise daily_budget under [salesforce]",
     "unreachable": "compare login_host, my_domain and instance_url with Setup > My Domain; does a firewall or a proxy "
     "($HTTPS_PROXY) stand between?",
     "REQUEST_LIMIT_EXCEEDED": "the org's calls of the last 24 hours are used up: see Setup > System Overview > API "
@@ -155,16 +159,21 @@ def _version(session: Session, settings: Settings) -> Finding:
     )  # fmt: skip
 
 
-def _calls(limits: dict[str, Any], settings: Settings, load: Load | None) -> Finding:
-    left, allowed = (int(limits.get("DailyApiRequests", {}).get(name, 0)) for name in ("Remaining", "Max"))
+def _calls(session: Session, settings: Settings, load: Load | None) -> list[Finding]:
+    limits = session.limits().get("DailyApiRequests") or {}
+    left, allowed = (int(limits.get(name, 0)) for name in ("Remaining", "Max"))
     needed = calls_a_day(settings.sync.every.total_seconds(), load)
     said = f"{left:,} of {allowed:,} left today; syncd takes at most about {needed:,} a day"
+    of_syncd = budget.finding(session, settings, allowed, needed)
     if left >= needed:
-        return Finding.ok("API calls", said)
-    return Finding.wrong(
-        "API calls", said, 'make fewer runs, under [sync]: every = "5m"',
-        "see Setup > System Overview > API Requests for who uses the others",
-    )  # fmt: skip
+        return [Finding.ok("API calls", said), of_syncd]
+    return [
+        Finding.wrong(
+            "API calls", said, 'make fewer runs, under [sync]: every = "5m"',
+            "see Setup > System Overview > API Requests for who uses the others",
+        ),
+        of_syncd,
+    ]  # fmt: skip
 
 
 def calls_a_day(every: float, load: Load | None) -> int:
@@ -176,7 +185,7 @@ def calls_a_day(every: float, load: Load | None) -> int:
     return math.ceil(busy * CALLS_A_RUN + DESCRIBES_A_DAY + more)
 
 
-def _task(session: Session) -> list[Finding]:
+def _task(session: Session, external_id_field: str) -> list[Finding]:
     described = session.call("GET", "sobjects/Task/describe")
     if not described.get("createable"):
         return [
@@ -202,7 +211,31 @@ def _task(session: Session) -> list[Finding]:
                 "tick Closed for one in Setup > Object Manager > Task > Fields > Status",
             )
         ]  # fmt: skip
-    return [Finding.ok("Task", f"may be created, with the status “{rows[0]['MasterLabel']}”")]
+    made = Finding.ok("Task", f"may be created, with the status “{rows[0]['MasterLabel']}”")
+    return [made, *([_external_id(by_name, external_id_field)] if external_id_field else [])]
+
+
+def _external_id(fields: Mapping[str, Mapping[str, Any]], name: str) -> Finding:
+    """Whether Salesforce itself can keep a Task from being made twice."""
+    field, thing = fields.get(name), f"Task.{name}"
+    if field is None:
+        return Finding.wrong(
+            thing, "there is no such field, or the user may not see it",
+            "make it in Setup > Object Manager > Activity > Fields: Text of 32, External ID; give the user Edit on it",
+        )  # fmt: skip
+    if not field.get("externalId") or field.get("type") != "string" or int(field.get("length") or 0) < TOKEN_LENGTH:
+        return Finding.wrong(
+            thing, f"is no text of at least {TOKEN_LENGTH} characters with External ID ticked",
+            "tick External ID in Setup > Object Manager > Activity > Fields",
+        )  # fmt: skip
+    if not field.get("createable"):
+        return Finding.wrong(thing, "may not be set", "give the integration user Edit on it in its permission set")
+    if not field.get("unique"):
+        return Finding.hint(
+            thing, "is not unique: upserts on it need the permission “View All Data”, and are refused without",
+            "tick “Do not allow duplicate values” if Salesforce offers it, or give the user that permission",
+        )  # fmt: skip
+    return Finding.ok(thing, "external id, unique: Salesforce makes no Task twice")
 
 
 def _estimate(load: Load | None) -> Finding:

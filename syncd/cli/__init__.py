@@ -39,7 +39,11 @@ COMMANDS = {
     "held": "brake",
     "release": "brake",
     "drop": "brake",
+    "undo": "undo",
+    "backtest": "backtest",
     "import": "take_in",
+    "alert": "alert",
+    "backup": "data",
     "migrate": "work",
     "sandbox": "services",
 }

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
-import shutil
 import time
 from contextlib import closing
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from syncd.alarms import conditions
 from syncd.cli.given import CSV, JSON, KINDS, SINCE, UNTIL, Address
 from syncd.cli.tables import LIMIT, counts, show
-from syncd.cli.words import event_line, iso, moment
+from syncd.cli.words import event_line, iso
 from syncd.config import load
-from syncd.store import Desk, Filter, Lists, open_store
+from syncd.salesforce.budget import Budget
+from syncd.store import Alarms, Calls, Desk, Filter, Lists, open_store
+from syncd.watch import situation
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,64 +27,109 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document; the README says what each key is.")
 @click.pass_obj
 def status(config: Path | None, *, as_json: bool) -> None:
-    """What is going on, on one screen. Exits 1 when something was rejected or is failing."""
+    """What is going on, on one screen.
+
+    Exits 1 when something needs a person: a change was rejected or is held, a record is failing, or an alarm is on.
+    """
     settings = load(config)
     said = _gather(settings)
     if as_json:
-        for name in ("last_event_at",):
-            said[name] = iso(said[name])
-        click.echo(json.dumps(said, indent=2))
+        click.echo(json.dumps(said, indent=2, ensure_ascii=False))
     else:
         for name, text in _lines(said):
             click.echo(f"{name:<18}{text}")
-    raise SystemExit(1 if said["rejected"] or said["subjects_failing"] else 0)
+    raise SystemExit(1 if any(said[name] for name in ("rejected", "held", "subjects_failing", "alarms")) else 0)
 
 
 def _gather(settings: Settings) -> dict[str, Any]:
-    db = open_store(settings.store.path)
-    try:
-        said = Desk(db).status(time.time_ns() // 1_000_000)
-    finally:
-        db.close()
-    free = shutil.disk_usage(settings.store.path.parent).free
-    return {"mode": settings.sync.mode, "store": str(settings.store.path), **said, "disk_free_bytes": free}
+    now = time.time_ns() // 1_000_000
+    with closing(open_store(settings.store.path)) as db:
+        said = Desk(db).status(now)
+        alarms = Alarms(db)
+        since = {key: opened_at for key, opened_at, *_ in alarms.open()}
+        seen = situation(settings, alarms, now)
+        allowed = Budget(Calls(db), settings.salesforce.daily_budget, lambda: now).allowed
+    for name in ("last_event_at", "calls_resume_at"):
+        said[name] = iso(said[name])
+    said["last_run"] = said["last_run"] and _last_run(said["last_run"])
+    return {
+        "mode": settings.sync.mode,
+        "store": str(settings.store.path),
+        **said,
+        "calls_allowed": allowed,
+        "disk_free_bytes": seen.disk_free,
+        "alarms": [{**asdict(alarm), "since": iso(since.get(alarm.key))} for alarm in conditions(seen)],
+    }
+
+
+def _last_run(run: dict[str, Any]) -> dict[str, Any]:
+    """As `syncd runs` shows them."""
+    times = {name: iso(run[name]) for name in ("started_at", "ended_at")}
+    return {
+        "run": run["id"],
+        "cause": run["cause"],
+        **times,
+        **{name: it for name, it in (run["summary"] or {}).items() if name != "run"},
+    }
 
 
 def _lines(said: dict[str, Any]) -> list[tuple[str, str]]:
     kinds = ", ".join(f"{kind} {number}" for kind, number in said["kinds"].items()) or "none yet"
     return [
         ("mode", said["mode"] + ("" if said["mode"] == "live" else ": plans, and writes nothing to Salesforce")),
-        ("last event", moment(said["last_event_at"])),
+        ("last event", _when(said["last_event_at"])),
         ("events", f"{said['events']} ({kinds})"),
+        ("in 30 days", _lists(said["lately"])),
         (
             "waiting",
             f"{said['events_waiting']} events, {said['subjects_due']} subjects due, {said['subjects_later']} later",
         ),
         ("unmatched", f"{said['unmatched']} recipients without a record"),
         ("rejected", f"{said['rejected']} changes that Salesforce would not take"),
+        ("held", f"{said['held']} changes that wait for a person"),
         (
             "failing",
             f"{said['subjects_failing']} subjects, tried again; {said['unsettled']} changes without a clear answer",
         ),
         ("quarantine", f"{said['quarantined']} deliveries that could not be read"),
         ("last run", _run(said["last_run"]) + ("; one is going on" if said["run_going_on"] else "")),
-        ("Salesforce calls", f"{said['calls_24h']} in 24 hours"),
+        (
+            "Salesforce calls",
+            f"{said['calls_24h']} of {said['calls_allowed']} in 24 hours" + _goes_on(said["calls_resume_at"]),
+        ),
         ("disk", f"{said['disk_free_bytes'] / 1e9:.1f} GB free at {said['store']}"),
+        *(("ALARM", f"{alarm['words']}. {alarm['advice']}") for alarm in said["alarms"]),
     ]
+
+
+def _lists(lately: dict[str, int]) -> str:
+    """What tells whether the whId column of the recipient lists is in order."""
+    usable = _share(lately["with_usable_whid"], lately["events"])
+    mismatched = _share(lately["address_mismatches"], lately["bounces_judged"])
+    return f"{usable} of the events have a usable whId; {mismatched} of the bounces are not of the record's address"
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{part / whole:.1%}" if whole else "none"
+
+
+def _when(text: str | None) -> str:
+    return f"{text[:10]} {text[11:19]}Z" if text else "-"
+
+
+def _goes_on(resumes_at: str | None) -> str:
+    return f"; the budget is spent, and goes on {_when(resumes_at)}" if resumes_at else ""
 
 
 def _run(last: dict[str, Any] | None) -> str:
     if last is None:
         return "none yet"
-    summary = last["summary"] or {}
-    changes = ", ".join(f"{number} {state}" for state, number in summary.get("changes", {}).items()) or "no change"
-    ended = " ".join(
-        part for part in (summary.get("ended", ""), summary.get("code", ""), summary.get("words", "")) if part
-    )
-    return f"{last['id']} by {last['cause']}, {moment(last['ended_at'])}: {ended}; {changes}"
+    changes = counts(last.get("changes", {}), "no change")
+    ended = " ".join(part for name in ("ended", "code", "words") if (part := last.get(name)))
+    return f"{last['run']} by {last['cause']}, {_when(last['ended_at'])}: {ended}; {changes}"
 
 
 @click.command()

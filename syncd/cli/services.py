@@ -45,7 +45,7 @@ def schedule(config: Path | None) -> None:
     processes.die_with_parent()
     settings = load(config)
     logs.configure()
-    run_schedule(settings)
+    run_schedule(settings, file_in_use(config))
 
 
 @click.command()

@@ -117,7 +117,7 @@ def _tell(said: Summary, *, write: bool, observing: bool) -> None:
     for group, number in sorted(said.held.items()):
         click.echo(f"The brake holds {counted_(number, 'change')} back: {group}. Type: syncd held", err=True)
     if said.ended != "done":
-        click.echo(f"Ended early, {said.ended}: {said.code} {said.words}".rstrip(), err=True)
+        click.echo(f"Ended early, {said.ended}: {f'{said.code} {said.words}'.strip()}", err=True)
         click.echo("Everything is kept and is tried again.", err=True)
 
 

@@ -12,11 +12,13 @@ from syncd.config.values import (
     ApiName,
     Bind,
     CaBundle,
+    DailyBudget,
     Directory,
     Duration,
     Host,
     InstanceUrl,
     ListenAddress,
+    NotifierUrl,
     OptionalApiName,
     Sequence,
     StoreUrl,
@@ -90,6 +92,8 @@ class SalesforceSection(Section):
     api_version: str = Field("67.0", pattern=r"^[1-9][0-9]\.0$")
     timeout: Duration = parse_duration("30s")
     ca_bundle: CaBundle = None
+    daily_budget: DailyBudget = "20%"
+    bulk_threshold: int = Field(2000, ge=1, le=1_000_000)
 
     @field_validator("my_domain", "instance_url", "username", "consumer_key")
     @classmethod
@@ -233,11 +237,24 @@ class RulesSection(Section):
 
 
 class ActivitiesSection(Section):
-    mode: Literal["per_send", "off"] = "per_send"
+    mode: Literal["per_send", "per_event", "off"] = "per_send"
     on: Annotated[tuple[Literal["open", "click"], ...], Sequence] = Field(("open", "click"), min_length=1)
     every: Duration = parse_duration("15m")
+    external_id_field: OptionalApiName = ""
     subject: SubjectTemplate = Field("{subject}", min_length=1, max_length=255)
     settle_uncertain: Duration = parse_duration("10m")
+
+
+class AlertsSection(Section):
+    urls: Annotated[tuple[NotifierUrl, ...], Sequence] = Field((), repr=False)
+    silence: bool = True
+
+
+class RetentionSection(Section):
+    """In days; 0 keeps everything."""
+
+    events_days: int = Field(730, ge=0, le=36500)
+    quarantine_days: int = Field(90, ge=0, le=36500)
 
 
 class Settings(Section):
@@ -253,6 +270,8 @@ class Settings(Section):
     fields: FieldsSection = _section()
     rules: RulesSection = _section()
     activities: ActivitiesSection = _section()
+    alerts: AlertsSection = _section()
+    retention: RetentionSection = _section()
     _credentials_dir: Path | None = PrivateAttr(None)
 
     def with_credentials(self, directory: Path | None) -> "Settings":

@@ -24,6 +24,7 @@ _UNITS = {"d": 86_400_000, "h": 3_600_000, "m": 60_000, "min": 60_000, "s": 1000
 _DURATION = re.compile(r"([0-9]{1,9})(ms|s|min|m|h|d)")
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
 _HOST_NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
+_NOTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://\S+")
 _API_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
 
@@ -197,9 +198,26 @@ def _subject(value: str) -> str:
     return value
 
 
+def _notifier_url(value: str) -> str:
+    if not _NOTIFIER.fullmatch(value):
+        raise wrong("must be a URL that Apprise knows, such as mailto://… or slack://…; see `syncd alert --help`", "")
+    return value
+
+
 def _sequence(value: object) -> object:
     """A TOML array becomes a tuple, since settings don't change; anything else is left for the type to refuse."""
     return tuple(value) if isinstance(value, list) else value
+
+
+def _daily_budget(value: object) -> str | int:
+    """A share of the org's limit as text with its %, or a whole number of calls, which an environment has as text."""
+    if isinstance(value, str) and re.fullmatch("[1-9][0-9]{0,8}", value):
+        value = int(value)
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 1:
+        return value
+    if isinstance(value, str) and re.fullmatch(r"[1-9][0-9]?%|100%", value):
+        return value
+    raise wrong('must be a share of the org\'s limit, "1%" to "100%" in quotes, or a number of calls from 1', "20%")
 
 
 def _optional_api_name(value: str) -> str:
@@ -217,4 +235,6 @@ ApiName = Annotated[str, AfterValidator(_api_name)]
 OptionalApiName = Annotated[str, AfterValidator(_optional_api_name)]
 Timezone = Annotated[str, AfterValidator(_timezone)]
 SubjectTemplate = Annotated[str, AfterValidator(_subject)]
+NotifierUrl = Annotated[str, AfterValidator(_notifier_url)]
+DailyBudget = Annotated[str | int, BeforeValidator(_daily_budget)]
 Sequence = BeforeValidator(_sequence)

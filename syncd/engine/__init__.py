@@ -19,15 +19,18 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from syncd.engine import outage
 from syncd.engine.apply import apply
 from syncd.engine.braking import Brake
 from syncd.engine.context import Context, Options, Stopped, Summary, assemble
 from syncd.engine.gather import gather
 from syncd.engine.guard import Guard
+from syncd.engine.undoing import undo
 from syncd.engine.unsure import must_wait
-from syncd.errors import ConfigError, Fatal, Retriable
+from syncd.errors import BudgetSpent, ConfigError, Fatal, Retriable
 from syncd.model import Plan, State
 from syncd.plan import activity_is_due, plan, wants_record
+from syncd.salesforce import Need
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -38,15 +41,24 @@ POINTLESS = frozenset({"REQUEST_LIMIT_EXCEEDED", "API_CURRENTLY_DISABLED"})
 """After one of these no other call is answered either."""
 SOON = 1  # ms: not in this run, but in the next
 
-__all__ = ["Context", "Options", "Summary", "assemble", "run"]
+__all__ = ["Context", "Options", "Summary", "assemble", "run", "undo"]
 
 
-def run(c: Context, cause: str, *, write: bool = True, tasks_now: bool = True, show_again_in: int = SOON) -> Summary:
+def run(
+    c: Context,
+    cause: str,
+    *,
+    write: bool = True,
+    tasks_now: bool = True,
+    patient: bool = False,
+    show_again_in: int = SOON,
+) -> Summary:
     """Reconciles everything that is due. Raises Busy and StoreError; what Salesforce refuses is in the summary.
 
     Without `write` it plans, shows and changes nothing in Salesforce; what it showed is due again after `show_again_in`
     ms, and at once for the first run that writes. Without `tasks_now`, Tasks are written only every so often, so that
-    one gathers what came meanwhile; marks and opt-outs never wait.
+    one gathers what came meanwhile; marks and opt-outs never wait. A `patient` run leaves a Salesforce that was out of
+    reach alone for a while.
     """
     started = c.now()
     said = Summary(run_id=c.work.begin(cause, started, c.options.settle))
@@ -56,6 +68,8 @@ def run(c: Context, cause: str, *, write: bool = True, tasks_now: bool = True, s
     try:
         _after_observing(c, started, write=write, show_again_in=show_again_in)
         _fold_in(c, said, started)
+        with c.budget.for_(Need.OPT_OUTS):
+            outage.admit(c, patient=patient)
         trouble = _plan_all(c, said, brake, started, show_again_in=0 if write else show_again_in, tasks_at=tasks_at)
         if write:
             brake.apply()
@@ -67,6 +81,8 @@ def run(c: Context, cause: str, *, write: bool = True, tasks_now: bool = True, s
     except Stopped:
         said.ended = "stopped"
         c.work.put_off((subject_id for subject_id, _ in c.journal.give_up(said.run_id)), c.now())
+    except BudgetSpent as error:
+        said.spent(error)
     except ConfigError as error:  # a secret that is read only now
         said.ended, said.code, said.words = "fatal", "configuration", str(error)
         c.work.failed(((i, c.retry_at(attempts)) for i, attempts in c.journal.give_up(said.run_id)), c.now())
@@ -75,14 +91,18 @@ def run(c: Context, cause: str, *, write: bool = True, tasks_now: bool = True, s
         said.code, said.words = error.code, error.words
         c.work.failed(((i, c.retry_at(attempts)) for i, attempts in c.journal.give_up(said.run_id)), c.now())
     # Any other error leaves the run open, as a crash would: the next one finds it dead and settles what it left.
+    if said.ended == "budget":
+        c.work.put_off((subject_id for subject_id, _ in c.journal.give_up(said.run_id)), said.resumes_at)
     said.calls = c.crm.session.calls - calls_before
-    c.journal.count_calls(said.calls, c.now())
+    outage.note(c, said)
+    c.work.set_meta(_RESUMES, str(said.resumes_at or ""))
     c.work.end(said.run_id, c.now(), said.as_dict())
     return said
 
 
 _LAST_TASKS = "tasks_written_at"
 _OBSERVED = "observed"
+_RESUMES = "budget_resumes_at"
 
 
 def _after_observing(c: Context, started: int, *, write: bool, show_again_in: int) -> None:
@@ -100,7 +120,7 @@ def _next_tasks(c: Context) -> int:
 
 def _fold_in(c: Context, said: Summary, started: int) -> None:
     newest = c.work.newest()
-    while folded := c.work.fold(started, newest):
+    while folded := c.work.fold(started, newest, c.crm.lookup.is_usable):
         said.events += folded
         c.going_on(said.run_id)
 
@@ -108,32 +128,46 @@ def _fold_in(c: Context, said: Summary, started: int) -> None:
 def _plan_all(
     c: Context, said: Summary, brake: Brake, started: int, *, show_again_in: int, tasks_at: int
 ) -> Retriable | None:
-    """Everything that is due. What keeps Salesforce from answering for one page need not keep it from taking what was
-    planned before: then it is returned, for the run to end with."""
+    """All that is due, or what there are calls for: at least the opt-outs. The rest stays due.
+
+    What keeps Salesforce from answering for one page need not keep it from taking what was planned before: then it is
+    returned, for the run to end with.
+    """
+    opt_outs_only = bool(c.budget.free_at(Need.MARKS))
     try:
-        while page := _claim(c, said, started):
-            _plan_page(c, said, brake, page, show_again_in=show_again_in, tasks_at=tasks_at)
+        with c.budget.for_(Need.OPT_OUTS if opt_outs_only else Need.MARKS):
+            while page := _claim(c, said, started, opt_outs_only=opt_outs_only):
+                _plan_page(c, said, brake, page, show_again_in=show_again_in, tasks_at=tasks_at)
+    except BudgetSpent as error:
+        said.spent(error)
     except Retriable as error:
         if error.code in POINTLESS or (error.code == "unreachable" and not error.uncertain):
             raise
         return error
+    if opt_outs_only and c.work.is_due(started):
+        said.spent(c.budget.shortage(Need.MARKS))
     return None
 
 
-def _claim(c: Context, said: Summary, started: int) -> list[Subject]:
+def _claim(c: Context, said: Summary, started: int, *, opt_outs_only: bool = False) -> list[Subject]:
     c.going_on(said.run_id)
-    return c.work.claim(said.run_id, c.options.batch_size, started)
+    return c.work.claim(said.run_id, c.options.batch_size, started, opt_outs_only=opt_outs_only)
 
 
 def _plan_page(
     c: Context, said: Summary, brake: Brake, page: Sequence[Subject], *, show_again_in: int, tasks_at: int
 ) -> None:
     """Plans one page and commits the intents; or, with `show_again_in`, shows them and leaves their subjects due."""
+    short = c.budget.shortage(Need.ACTIVITIES)
+    tasks_at = max(tasks_at, short.until if short else 0)
     wait_for_tasks = tasks_at > c.now()
     rules = replace(c.rules, activities="off") if wait_for_tasks else c.rules
     guard = Guard(c, said)
     try:
         cases, records = gather(c, said, guard, page, rules)
+    except BudgetSpent as error:
+        c.work.put_off((subject.id for subject in page), error.until)
+        raise
     except (Retriable, Fatal, ConfigError):
         c.work.failed(((subject.id, c.retry_at(subject.attempts)) for subject in page), c.now())
         raise
@@ -146,8 +180,8 @@ def _plan_page(
         c.work.put_off((case.subject.id for case, planned in plans if planned != Plan()), c.now() + show_again_in)
         return
     brake.watch(cases, records)
-    if wait_for_tasks:
-        _leave_tasks(c, guard.standing(cases), records, tasks_at)
+    if wait_for_tasks and _leave_tasks(c, guard.standing(cases), records, tasks_at):
+        said.spent(short)
     refused = [change.state.value for _, planned in plans for change in planned.changes]
     said.changes.update(state for state in refused if state == State.REJECTED)
     rules_id = c.journal.rules_id(c.rules, c.now())
@@ -164,8 +198,10 @@ def _planned(
                 yield case, planned
 
 
-def _leave_tasks(c: Context, cases: Sequence[Case], records: Mapping[str, Record], tasks_at: int) -> None:
-    """Those whose activities wait are due again when activities are written."""
+def _leave_tasks(c: Context, cases: Sequence[Case], records: Mapping[str, Record], tasks_at: int) -> int:
+    """Those whose activities wait are due again when activities are written; how many."""
     now = replace(c.rules, activities="off")
     waiting = (case for case in cases if case.subject.sf_id in records or not wants_record(case, now))
-    c.work.put_off((case.subject.id for case in waiting if activity_is_due(case, c.rules)), tasks_at)
+    put_off = [case.subject.id for case in waiting if activity_is_due(case, c.rules)]
+    c.work.put_off(put_off, tasks_at)
+    return len(put_off)

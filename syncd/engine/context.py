@@ -11,12 +11,14 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from syncd.brake import Limits
-from syncd.store import Holds, Journal, Work, open_store
+from syncd.salesforce.budget import Budget
+from syncd.store import Calls, Holds, Journal, Work, open_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from syncd.config import Settings
+    from syncd.errors import BudgetSpent
     from syncd.model import Case, Plan, Rules
     from syncd.salesforce import Crm
 
@@ -32,6 +34,8 @@ class Options:
     retry_for: int = 7 * 86_400_000
     settle: int = 600_000  # how long Salesforce may still commit what it did not answer
     tasks_every: int = 900_000
+    daily_budget: str | int = "20%"
+    bulk_threshold: int = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,7 @@ class Context:
     work: Work
     journal: Journal
     holds: Holds
+    calls: Calls
     crm: Crm
     rules: Rules
     limits: Limits
@@ -49,6 +54,15 @@ class Context:
     chance: Callable[[], float]  # in [0, 1)
     stopping: Callable[[], bool]
     show: Callable[[Case, Plan], None]
+    sleep: Callable[[float], None] = time.sleep
+
+    @property
+    def budget(self) -> Budget:
+        """What every call of this run asks first."""
+        asked = self.crm.session.budget
+        if asked is None or asked.ledger is not self.calls:
+            self.crm.session.budget = asked = Budget(self.calls, self.options.daily_budget, self.now)
+        return asked
 
     def going_on(self, run_id: int) -> None:
         """Between two steps: shows that the run lives, and lets go if somebody wants it to."""
@@ -64,7 +78,10 @@ class Context:
 
 @dataclass(slots=True)
 class Summary:
-    """What a run did; `ended` is done, stopped, unavailable or fatal, with Salesforce's code and words."""
+    """What a run did; `ended` is done, stopped, budget, unavailable or fatal, with Salesforce's code and words.
+
+    `resumes_at`: when the budget has calls again for what it ended, or left waiting, for.
+    """
 
     run_id: int = 0
     ended: str = "done"
@@ -76,6 +93,9 @@ class Summary:
     failed: int = 0  # subjects put off because something that is theirs went wrong
     calls: int = 0
     troubles: list[str] = field(default_factory=list)  # what that was, each once
+    resumes_at: int = 0
+    insisted: int = 0  # calls for what was locked
+    full: bool = False  # Salesforce has no room for anything new
     planned: Counter[str] = field(default_factory=Counter)  # by what
     changes: Counter[str] = field(default_factory=Counter)  # by state
     held: Counter[str] = field(default_factory=Counter)  # by group
@@ -92,6 +112,7 @@ class Summary:
             "failed": self.failed,
             "troubles": self.troubles,
             "calls": self.calls,
+            "resumes_at": self.resumes_at,
             "planned": dict(self.planned),
             "changes": dict(self.changes),
             "held": dict(self.held),
@@ -100,6 +121,13 @@ class Summary:
     def trouble(self, text: str) -> None:
         if text not in self.troubles:
             self.troubles.append(text)
+
+    def spent(self, error: BudgetSpent | None) -> None:
+        """What there are calls for goes on; the rest waits."""
+        if error is None:
+            return
+        if not self.resumes_at or error.until < self.resumes_at:
+            self.ended, self.words, self.resumes_at = "budget", error.words, error.until
 
 
 class Stopped(Exception):  # noqa: N818
@@ -120,6 +148,7 @@ def assemble(
             work=Work(db),
             journal=Journal(db),
             holds=Holds(db),
+            calls=Calls(db),
             crm=crm,
             rules=settings.judgement(),
             limits=Limits(**settings.brake.model_dump()),
@@ -128,6 +157,8 @@ def assemble(
                 retry_for=_ms(settings.sync.retry_for),
                 settle=_ms(settings.activities.settle_uncertain),
                 tasks_every=_ms(settings.activities.every),
+                daily_budget=settings.salesforce.daily_budget,
+                bulk_threshold=settings.salesforce.bulk_threshold,
             ),
             now=lambda: time.time_ns() // 1_000_000,
             chance=random.random,
@@ -135,6 +166,7 @@ def assemble(
             show=show,
         )
     finally:
+        crm.session.budget = None  # it counts in this store
         db.close()
 
 

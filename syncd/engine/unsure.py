@@ -71,6 +71,6 @@ def _fate(case: Case, activity: Activity, found: Found | None) -> Outcome:
     if found is None:
         return Outcome(pending.id, case.subject.id, State.SUPERSEDED, unmade=activity.key)
     state = ActivityState.GONE if found.deleted else ActivityState.KNOWN
-    known = Activity(activity.key, activity.token, state, found.task_id, content_digest(pending.after))
+    known = Activity(activity.key, activity.token, state, found.task_id, content_digest(found.values))
     receipt = Receipt(found.task_id, words="found after an uncertain answer")
     return Outcome(pending.id, case.subject.id, State.DONE, receipt, known)

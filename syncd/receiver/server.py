@@ -26,7 +26,15 @@ from syncd.receiver.app import create_app
 from syncd.receiver.seam import Seam
 from syncd.receiver.tokens import Tokens
 from syncd.store import open_store
-from syncd.systemd import BACKLOG, bound_socket, die_with, inherited_socket
+from syncd.systemd import (
+    BACKLOG,
+    bound_socket,
+    die_with,
+    inherited_socket,
+    notify,
+    reloading,
+    watchdog_seconds,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -95,7 +103,7 @@ class Server(MPServer):
         )
         self._listener = listener
         self._config_path = config_path
-        self.loader = Loader(settings, os.getpid())
+        self.loader = Loader(settings, os.getpid(), listener.fileno(), watchdog_seconds() / 3)
 
     def _init_shared_socket(self) -> None:
         self._listener.set_inheritable(True)
@@ -105,6 +113,7 @@ class Server(MPServer):
 
     def _reload(self, spawn_target: Any, target_loader: Any) -> None:
         """Granian would stop the old worker even though the new one had died of a mistake in the configuration."""
+        reloading()
         try:
             settings = _settings_of(self._config_path) if self._config_path else self.loader.settings
             check(settings)
@@ -112,10 +121,16 @@ class Server(MPServer):
             _log.error("the configuration is not reloaded, the old one goes on:\n%s", error)
             self.reload_signal = False
             self.main_loop_interrupt.clear()
+            notify("READY=1", "STATUS=the new configuration is wrong, the old one goes on; run: syncd check")
             return
         self.loader.settings = settings
         super()._reload(spawn_target, target_loader)  # type: ignore[no-untyped-call]
         _log.info("the configuration is reloaded")
+        notify("READY=1")
+
+    def shutdown(self, exit_code: int = 0) -> None:
+        notify("STOPPING=1")
+        super().shutdown(exit_code)  # type: ignore[no-untyped-call]
 
 
 @dataclass
@@ -124,10 +139,12 @@ class Loader:
 
     settings: Settings  # those of the last reload: a worker that replaces a dead one gets them too
     parent: int
+    listener: int
+    pulse: float = 0.0
 
     def __call__(self) -> Seam:
         die_with(self.parent)
-        seam = Seam(create_app(self.settings))
+        seam = Seam(create_app(self.settings), self.listener, self.pulse)
         gc.collect()
         gc.freeze()  # what is there now stays: no use in looking through it again and again
         return seam

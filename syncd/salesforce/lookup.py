@@ -44,6 +44,10 @@ class Lookup:
         """The record whose id this whId is, without a call; None if whIds are something else here."""
         return record_id(whid) if self.by_id else None
 
+    def is_usable(self, whid: str) -> bool:
+        """Whether it can name a record at all, be there one or not."""
+        return bool(whid) if self._mapping.whid != "salesforce_id" else record_id(whid) is not None
+
     def find(self, recipients: Sequence[Recipient]) -> dict[int, RecordId]:
         """By recipient id, those that are found by asking."""
         found: dict[int, RecordId] = {}

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from simple_salesforce.format import format_soql
 
-from syncd.errors import Fatal, Retriable
+from syncd.errors import Fatal, Refused
 from syncd.model import Move, Record, Shape
-from syncd.salesforce.errors import receipt
+from syncd.salesforce.errors import misread, receipt, results
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -128,13 +128,20 @@ class Records:
             return []
 
     def _rows(self, object_: str, wanted: Sequence[str]) -> Iterator[Mapping[str, Any]]:
+        for start in range(0, len(wanted), READ_A_CALL):
+            page = list(wanted[start : start + READ_A_CALL])
+            try:
+                yield from self._page(object_, page)
+            except Refused:  # a field has gone since it was described
+                del self._described[object_]
+                yield from self._page(object_, page)
+
+    def _page(self, object_: str, ids: list[str]) -> list[dict[str, Any]]:
         described = self._describe(object_)
         linked = [name for name in LINKS[object_] if name in described.types]
         fields = list(dict.fromkeys(["Id", *described.emails, *described.readable.values(), *linked]))
-        for start in range(0, len(wanted), READ_A_CALL):
-            page = list(wanted[start : start + READ_A_CALL])
-            answer = self._session.call("POST", f"composite/sobjects/{object_}", body={"ids": page, "fields": fields})
-            yield from (row for row in answered(answer, len(page)) if row)
+        answer = self._session.call("POST", f"composite/sobjects/{object_}", body={"ids": ids, "fields": fields})
+        return _read_rows(answer, len(ids))
 
     def write(self, rows: Sequence[Row]) -> list[Receipt]:
         """One call, at most 200 records, sorted by object; a receipt for each, in order."""
@@ -142,7 +149,11 @@ class Records:
             {"attributes": {"type": row.object}, "id": row.id, **self._named(row.object, row.values)} for row in rows
         ]
         answer = self._session.call("PATCH", "composite/sobjects", body={"allOrNone": False, "records": records})
-        return [receipt(row) for row in answered(answer, len(rows))]
+        return [receipt(row) for row in results(answer, len(rows))]
+
+    def forget_shapes(self) -> None:
+        """A refusal says that the fields are no longer what they were."""
+        self._described.clear()
 
     def type_of(self, object_: str, field: str) -> str:
         """A field's type, or nothing if there is no such field or it cannot be seen."""
@@ -155,8 +166,7 @@ class Records:
     def _describe(self, object_: str) -> _Described:
         known = self._described.get(object_)
         if known is None or time.monotonic() - known.at > SHAPE_KEPT:
-            answer = self._session.call("GET", f"sobjects/{object_}/describe")
-            known = _described({field["name"]: field for field in answer["fields"]}, self._fields[object_])
+            known = _described(self._session.fields_of(object_), self._fields[object_])
             self._described[object_] = known
         return known
 
@@ -198,11 +208,13 @@ def _untold(error: Fatal, ids: Iterable[str], into: Reading) -> None:
     into.untold |= dict.fromkeys(ids, error)
 
 
-def answered(answer: object, expected: int) -> list[Any]:
-    """The rows of a collections answer, one for each that was sent."""
+def _read_rows(answer: object, expected: int) -> list[dict[str, Any]]:
+    """A row or null for each id that was asked for; those without null."""
     if not isinstance(answer, list) or len(answer) != expected:
-        raise Retriable("unreadable_answer", f"expected {expected} rows", uncertain=True)
-    return answer
+        raise misread(f"expected {expected} records")
+    if not all(row is None or (isinstance(row, dict) and row.get("Id")) for row in answer):
+        raise misread("expected records with an Id")
+    return [row for row in answer if row]
 
 
 def _address(value: object) -> str:

@@ -7,6 +7,7 @@ the headers are the session's, every call is `restful` with a JSON body, and log
 
 from __future__ import annotations
 
+import re
 import time
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -18,7 +19,7 @@ from simple_salesforce.exceptions import SalesforceExpiredSession
 
 from syncd import __version__
 from syncd.errors import Fatal, Retriable, SyncdError
-from syncd.salesforce.errors import translate
+from syncd.salesforce.errors import misread, translate
 from syncd.salesforce.login import expired, log_in
 
 if TYPE_CHECKING:
@@ -27,12 +28,14 @@ if TYPE_CHECKING:
 
     from syncd.config import Secrets
     from syncd.config.models import SalesforceSection
+    from syncd.salesforce.budget import Budget
 
 T = TypeVar("T")
+_NO_LIMITS_FOR_YOU = frozenset({"FORBIDDEN", "INSUFFICIENT_ACCESS", "NOT_FOUND"})
 
 
 class _Adapter(HTTPAdapter):
-    """Sets the time-out that nobody else sets, counts, and compares clocks.
+    """Sets the time-out that nobody else sets, asks the budget, counts, and compares clocks.
 
     The configured authorities are set here too: on a session $REQUESTS_CA_BUNDLE would win over them.
     """
@@ -41,10 +44,13 @@ class _Adapter(HTTPAdapter):
         self.timeout = timeout
         self.ca_bundle = ca_bundle
         self.calls = 0
+        self.budget: Budget | None = None
         self.ahead: float | None = None
         super().__init__()
 
     def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
+        if self.budget:
+            self.budget.spend()
         self.calls += 1
         kwargs["timeout"] = kwargs.get("timeout") or self.timeout
         if self.ca_bundle:
@@ -52,7 +58,31 @@ class _Adapter(HTTPAdapter):
         started = time.time()
         answer = super().send(request, *args, **kwargs)
         self.ahead = _ahead(answer.headers.get("Date", ""), started, time.time())
+        usage = _USAGE.search(answer.headers.get("Sforce-Limit-Info", ""))
+        if self.budget and usage:
+            self.budget.learn(int(usage["limit"]))
         return answer
+
+
+def _answer(client: Salesforce, path: str, arguments: dict[str, Any]) -> Any:
+    try:
+        return client.restful(path, **arguments)
+    except TypeError as error:  # it asks for the length of whatever came
+        raise misread("neither an object nor a list") from error
+
+
+def _page(answer: object) -> tuple[list[dict[str, Any]], str]:
+    """The records of a query's answer, and where the next ones are, if there are more."""
+    records = answer.get("records") if isinstance(answer, dict) else None
+    if not isinstance(answer, dict) or not isinstance(records, list):
+        raise misread("expected the records of a query")
+    following = "" if answer.get("done") else str(answer.get("nextRecordsUrl") or "")
+    if not all(isinstance(row, dict) for row in records) or not (following or answer.get("done")):
+        raise misread("expected the records of a query, and where the next ones are")
+    return records, following
+
+
+_USAGE = re.compile(r"api-usage=[0-9]{1,12}/(?P<limit>[0-9]{1,12})(?![0-9])")
 
 
 def _ahead(date: str, asked: float, answered: float) -> float | None:
@@ -84,10 +114,22 @@ class Session:
         return self._adapter.calls
 
     @property
-    def usage(self) -> tuple[int, int] | None:
-        """What Salesforce last said of the org's 24 hours: calls used, calls allowed."""
-        usage = self._client.api_usage.get("api-usage") if self._client else None
-        return (usage.used, usage.total) if usage else None
+    def timeout(self) -> float:
+        """Seconds that one call may take."""
+        return self._adapter.timeout
+
+    @timeout.setter
+    def timeout(self, seconds: float) -> None:
+        self._adapter.timeout = seconds
+
+    @property
+    def budget(self) -> Budget | None:
+        """Asked before each call, a login as well; without one, calls are only counted."""
+        return self._adapter.budget
+
+    @budget.setter
+    def budget(self, budget: Budget | None) -> None:
+        self._adapter.budget = budget
 
     @property
     def clock_ahead(self) -> float | None:
@@ -107,6 +149,24 @@ class Session:
         listed = self._translated(answer.json)
         return [str(one.get("version", "")) for one in listed if isinstance(one, dict)]
 
+    def limits(self) -> dict[str, Any]:
+        """What the org may do, and what is left of it, by name: {"DailyApiRequests": {"Max": …, "Remaining": …}, …}."""
+        said = self.call("GET", "limits")
+        if not isinstance(said, dict):
+            raise misread("expected the limits")
+        of_calls = said.get("DailyApiRequests")
+        if self.budget and isinstance(of_calls, dict) and isinstance(of_calls.get("Max"), int):
+            self.budget.learn(of_calls["Max"])
+        return said
+
+    def probe(self) -> None:
+        """Asks whether Salesforce is there, with one cheap call. A user who may not see the limits is an answer too."""
+        try:
+            self.limits()
+        except Fatal as error:
+            if error.code not in _NO_LIMITS_FOR_YOU:
+                raise
+
     def close(self) -> None:
         self._http.close()
 
@@ -119,11 +179,11 @@ class Session:
 
     def _restful(self, path: str, arguments: dict[str, Any]) -> Any:
         try:
-            return self._connected().restful(path, **arguments)
+            return _answer(self._connected(), path, arguments)
         except SalesforceExpiredSession:
             self._client = None
         try:
-            return self._connected(again=True).restful(path, **arguments)
+            return _answer(self._connected(again=True), path, arguments)
         except SalesforceExpiredSession as error:
             self._client = None
             raise Fatal("INVALID_SESSION_ID", "a session that was just opened is refused") from error
@@ -138,13 +198,19 @@ class Session:
 
     def query(self, soql: str, *, deleted: bool = False) -> list[dict[str, Any]]:
         """All rows of a query, page by page; `deleted`: with deleted and archived ones."""
-        answer = self.call("GET", "queryAll" if deleted else "query", params={"q": soql})
-        found: list[dict[str, Any]] = answer["records"]
-        while not answer["done"]:
-            page = str(answer["nextRecordsUrl"]).split(f"/v{self._settings.api_version}/", 1)[-1]
-            answer = self.call("GET", page)
-            found += answer["records"]
+        found, page = _page(self.call("GET", "queryAll" if deleted else "query", params={"q": soql}))
+        while page:
+            more, page = _page(self.call("GET", page.split(f"/v{self._settings.api_version}/", 1)[-1]))
+            found += more
         return found
+
+    def fields_of(self, object_: str) -> dict[str, dict[str, Any]]:
+        """What describe says of each field, by name."""
+        answer = self.call("GET", f"sobjects/{object_}/describe")
+        fields = answer.get("fields") if isinstance(answer, dict) else None
+        if not isinstance(fields, list) or not all(isinstance(field, dict) and field.get("name") for field in fields):
+            raise misread(f"expected the fields of {object_}")
+        return {field["name"]: field for field in fields}
 
     # --- logging in -------------------------------------------------------------------------------------------
 

@@ -2,33 +2,46 @@
 
 from __future__ import annotations
 
+from syncd.store.alarms import Alarms, Message
+from syncd.store.backup import COPIED_AT, back_up
+from syncd.store.calls import Calls
 from syncd.store.chain import Chain
 from syncd.store.choice import Choice, Chosen
 from syncd.store.desk import Desk
+from syncd.store.histories import Histories
 from syncd.store.holds import Hold, Holds
 from syncd.store.inbox import Inbox, Unread
 from syncd.store.journal import Intent, Journal, Outcome
 from syncd.store.lists import Filter, Lists
 from syncd.store.preview import Preview
 from syncd.store.sqlite import migrate, open_store
+from syncd.store.undoing import Undoing, Wanted
 from syncd.store.work import Work
 
 __all__ = [
+    "COPIED_AT",
+    "Alarms",
+    "Calls",
     "Chain",
     "Choice",
     "Chosen",
     "Desk",
     "Filter",
+    "Histories",
     "Hold",
     "Holds",
     "Inbox",
     "Intent",
     "Journal",
     "Lists",
+    "Message",
     "Outcome",
     "Preview",
+    "Undoing",
     "Unread",
+    "Wanted",
     "Work",
+    "back_up",
     "migrate",
     "open_store",
 ]

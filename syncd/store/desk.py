@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from syncd.store import totals
 from syncd.store.sqlite import rows
 
 if TYPE_CHECKING:
@@ -20,23 +21,41 @@ class Desk:
         self._db = db
 
     def status(self, now: int) -> dict[str, Any]:
-        """Counts and last times; see `syncd status`."""
+        """Counts and last times; see `syncd status`. Takes milliseconds, however many events there are."""
         one = self._one
+        kinds = totals.by_kind(self._db)
+        waiting = one("SELECT count(*) FROM fresh")
         return {
-            "last_event_at": one("SELECT max(received_at) FROM events"),
-            "events": one("SELECT count(*) FROM events"),
-            "events_waiting": one("SELECT count(*) FROM fresh"),
+            "last_event_at": one("SELECT received_at FROM events WHERE id = (SELECT max(id) FROM events)"),
+            "events": waiting + sum(number for number, _ in kinds.values()),
+            "events_waiting": waiting,
             "subjects_due": one("SELECT count(*) FROM subjects WHERE due_at <= ? AND run_id IS NULL", now),
-            "subjects_later": one("SELECT count(*) FROM subjects WHERE due_at > ?", now),
+            "subjects_later": one("SELECT count(*) FROM subjects WHERE due_at > ? AND run_id IS NULL", now),
             "subjects_failing": one("SELECT count(*) FROM subjects WHERE attempts > 0"),
             "unmatched": one("SELECT count(*) FROM recipients WHERE lookups > 0"),
             "rejected": one(_REJECTED),
+            "held": one("SELECT count(*) FROM changes WHERE state = 'held'"),
             "unsettled": one("SELECT count(*) FROM changes WHERE state = 'uncertain'"),
             "quarantined": one("SELECT count(*) FROM quarantine WHERE resolved_at IS NULL"),
-            "calls_24h": one("SELECT coalesce(sum(calls), 0) FROM api_calls WHERE hour > ?", now // HOUR - 24),
+            "calls_24h": one("SELECT coalesce(sum(calls), 0) FROM api_calls WHERE hour >= ?", now // HOUR - 24),
+            "calls_resume_at": one("SELECT max(CAST(value AS INTEGER)) FROM meta WHERE name = 'budget_resumes_at'")
+            or None,
             "run_going_on": bool(one("SELECT count(*) FROM runs WHERE ended_at IS NULL")),
             "last_run": self._last_run(),
-            "kinds": dict(rows(self._db, "SELECT kind, count(*) FROM events GROUP BY kind ORDER BY kind")),
+            "kinds": {kind: number for kind, (number, _) in kinds.items()},
+            "lately": self._lately(now),
+        }
+
+    def _lately(self, now: int) -> dict[str, int]:
+        """Of the last thirty days: what tells whether the recipient lists are in order."""
+        since = now - 30 * 24 * HOUR
+        days = totals.by_day(self._db, since)
+        (marks, mismatched) = rows(self._db, _MARKS, (since,))[0]
+        return {
+            "events": sum(day.number for day in days),
+            "with_usable_whid": sum(day.usable for day in days),
+            "bounces_judged": marks,
+            "address_mismatches": mismatched,
         }
 
     def _last_run(self) -> dict[str, Any] | None:
@@ -81,7 +100,8 @@ class Desk:
         return self._dicts("SELECT id, cause, started_at, ended_at, summary FROM runs ORDER BY id")
 
     def _one(self, sql: str, *arguments: object) -> Any:
-        return rows(self._db, sql, arguments)[0][0]
+        found = rows(self._db, sql, arguments)
+        return found[0][0] if found else None
 
     def _dicts(self, sql: str) -> list[dict[str, Any]]:
         cursor = self._db.execute(sql)
@@ -93,6 +113,11 @@ class Desk:
 
 
 _JSON = frozenset({"before", "after", "why", "summary", "raw"})
+
+# What was to be marked, and what was not because the record's address is another one. Each is told once.
+_MARKS = """SELECT count(*), coalesce(sum(c.state = 'refused' AND EXISTS (SELECT 1 FROM receipts r
+  WHERE r.change_id = c.id AND r.code = 'address_changed')), 0)
+  FROM changes c WHERE c.what = 'mark' AND c.intended_at >= ?"""
 
 # What was rejected and has not been taken since.
 _REJECTED = """SELECT count(*) FROM changes c WHERE state = 'rejected' AND NOT EXISTS (SELECT 1 FROM changes l

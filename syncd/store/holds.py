@@ -152,6 +152,11 @@ class Holds:
         found = [hold for hold in self.groups() if hold.id == hold_id]
         return found[0] if found else None
 
+    def any_group(self, hold_id: int) -> tuple[Group, int] | None:
+        """A group, decided or not, and when it was opened."""
+        found = rows(self._db, "SELECT by_what, value, opened_at FROM holds WHERE id = ?", (hold_id,))
+        return (Group(found[0][0], found[0][1]), found[0][2]) if found else None
+
     def _hold(self, hold_id: int, by: str, value: str, opened_at: int) -> Hold:
         group = Group(by, value)
         kept = rows(

@@ -177,7 +177,8 @@ class Journal:
         )
 
     def give_up(self, run_id: int) -> list[tuple[int, int]]:
-        """What is still intended was never sent and is void; the subjects concerned, with their failed attempts."""
+        """What is still intended was never sent, or not taken, and is void; the subjects concerned, with their failed
+        attempts."""
         left: dict[int, int] = {}
         while page := rows(
             self._db,
@@ -186,7 +187,14 @@ class Journal:
             (run_id, ROWS_A_TRANSACTION),
         ):
             with transaction(self._db):
-                many(self._db, "UPDATE changes SET state = 'superseded' WHERE id = ?", [(row[0],) for row in page])
+                ids = [(row[0],) for row in page]
+                many(
+                    self._db,
+                    "DELETE FROM activities WHERE state = 'intended' AND (subject_id, key) ="
+                    " (SELECT subject_id, activity FROM changes WHERE id = ?)",
+                    ids,
+                )
+                many(self._db, "UPDATE changes SET state = 'superseded' WHERE id = ?", ids)
             left |= {subject_id: attempts for _, subject_id, attempts in page}
         return list(left.items())
 
@@ -198,13 +206,7 @@ class Journal:
             with transaction(self._db):
                 many(
                     self._db,
-                    "INSERT INTO activities (subject_id, key, token, state) VALUES (?, ?, ?, 'intended')",
+                    "INSERT INTO activities (subject_id, key, token, state) VALUES (?, ?, ?, 'intended')"
+                    " ON CONFLICT (subject_id, key) DO NOTHING",  # it was locked, and is sent again
                     [(intent.subject_id, intent.change.activity, token) for intent, token in chunk],
                 )
-
-    def count_calls(self, calls: int, now: int) -> None:
-        with transaction(self._db):
-            self._db.execute(
-                "INSERT INTO api_calls VALUES (?, ?) ON CONFLICT (hour) DO UPDATE SET calls = calls + excluded.calls",
-                (now // 3_600_000, calls),
-            )

@@ -16,7 +16,12 @@ if TYPE_CHECKING:
 
     from syncd.model import Decision
 
-_ASPECTS = {What.MARK: Aspect.INVALID, What.LIFT: Aspect.INVALID, What.OPT_OUT: Aspect.OPTED_OUT}
+_ASPECTS = {
+    What.MARK: Aspect.INVALID,
+    What.LIFT: Aspect.INVALID,
+    What.UNDO: Aspect.INVALID,
+    What.OPT_OUT: Aspect.OPTED_OUT,
+}
 
 
 def read_ledgers(
@@ -59,9 +64,10 @@ def _ledger(changes: Sequence[Any], activities: Mapping[str, Activity], decision
         elif what is What.ENGAGEMENT:
             engagement |= {} if merged else values
         elif intended_at >= decided.get((of, _ASPECTS[what]), 0):
-            ours = state == State.DONE or bool(why.get("ours"))
-            found = None if what is What.LIFT else Remembered(ours, values, through, address)
-            remembered[of, _ASPECTS[what]] = found
+            # what a person had put back is a person's
+            ours = (state == State.DONE and what is not What.UNDO) or bool(why.get("ours"))
+            blank = what is What.LIFT or (what is What.UNDO and not any(values.values()))
+            remembered[of, _ASPECTS[what]] = None if blank else Remembered(ours, values, through, address)
     return Ledger(
         mark=remembered.get(("", Aspect.INVALID)),
         opt_out=remembered.get(("", Aspect.OPTED_OUT)),

@@ -199,6 +199,41 @@ def m005_one_record(db: Database) -> None:
 
 
 @migrations()
+def m007_alarms_and_totals(db: Database) -> None:
+    """What needs a person, and what was counted: so that neither asks millions of events.
+
+    `totals`, `hours` and `sends` are kept by the fold, in its transactions; nothing is ever taken away from them.
+    `signs` are counts by hour of what leaves no row of its own.
+    """
+    folded = "FROM events e WHERE NOT EXISTS (SELECT 1 FROM fresh f WHERE f.event_id = e.id)"
+    send = "CASE WHEN e.send <> '' THEN e.send ELSE e.campaign END"
+    _execute(
+        db,
+        """CREATE TABLE alarms (
+          id INTEGER PRIMARY KEY, key TEXT NOT NULL, words TEXT NOT NULL, advice TEXT NOT NULL,
+          opened_at INTEGER NOT NULL, told_at INTEGER, over_at INTEGER, over_told_at INTEGER) STRICT""",
+        "CREATE UNIQUE INDEX alarms_open ON alarms (key) WHERE over_at IS NULL",
+        "CREATE INDEX alarms_untold ON alarms (id) WHERE over_told_at IS NULL",
+        "CREATE TABLE signs (hour INTEGER NOT NULL, name TEXT NOT NULL, number INTEGER NOT NULL,"
+        " PRIMARY KEY (name, hour)) STRICT, WITHOUT ROWID",
+        """CREATE TABLE totals (
+          day INTEGER NOT NULL, kind TEXT NOT NULL, number INTEGER NOT NULL, usable INTEGER NOT NULL,
+          PRIMARY KEY (day, kind)) STRICT, WITHOUT ROWID""",  # usable: with a whId that can name a record
+        f"INSERT INTO totals SELECT e.at / 86400000, e.kind, count(*), sum(e.whid <> '') {folded} GROUP BY 1, 2",
+        "CREATE TABLE hours (hour INTEGER PRIMARY KEY, number INTEGER NOT NULL) STRICT",
+        f"INSERT INTO hours SELECT e.at / 3600000, count(*) {folded} GROUP BY 1",
+        """CREATE TABLE sends (
+          send TEXT PRIMARY KEY, campaign TEXT NOT NULL, first_at INTEGER NOT NULL, last_at INTEGER NOT NULL,
+          events INTEGER NOT NULL) STRICT, WITHOUT ROWID""",  # the sendId, or the campaignId where there is none
+        f"INSERT INTO sends SELECT {send}, max(e.campaign), min(e.at), max(e.at), count(*) {folded}"
+        " AND e.send || e.campaign <> '' GROUP BY 1",
+        "CREATE INDEX sends_first ON sends (first_at)",
+        "CREATE INDEX quarantine_received ON quarantine (received_at, resolved_at, reason)",  # bodies are not read
+        "CREATE INDEX subjects_failing ON subjects (id) WHERE attempts > 0",
+    )
+
+
+@migrations()
 def m008_mailed(db: Database) -> None:
     """Who was mailed with what, and whose record has another address: what the brake measures a wave against.
 
@@ -228,6 +263,7 @@ def m008_mailed(db: Database) -> None:
         " GROUP BY 1",
         # 0: the record has other addresses, when it was last read; no value: it was not read
         "ALTER TABLE recipients ADD COLUMN agrees INTEGER CHECK (agrees IN (0,1))",
+        "CREATE INDEX changes_undo ON changes (id) WHERE what = 'undo'",
         "CREATE INDEX changes_send ON changes (json_extract(why, '$.send')) WHERE json_extract(why, '$.send') <> ''",
     )
 

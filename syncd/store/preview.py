@@ -37,7 +37,7 @@ class Preview(Work):
         self._after = -1
         self._joined: dict[str, list[Subject]] = defaultdict(list)  # record → subjects found to be it
 
-    def claim(self, run_id: int, limit: int, due_by: int) -> list[Subject]:
+    def claim(self, run_id: int, limit: int, due_by: int, *, opt_outs_only: bool = False) -> list[Subject]:
         page = [Subject(*row) for row in rows(self._db, _NEXT, (self._after, due_by, limit))]
         if page:
             self._after = page[-1].id

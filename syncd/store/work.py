@@ -13,15 +13,18 @@ from typing import TYPE_CHECKING, Any
 from syncd.ids import record_id
 from syncd.model import Aspect, Case, Decision, Kind, Ledger, Recipient, Subject, Verdict
 from syncd.sarbacane import reread
-from syncd.store import lease, mailed
+from syncd.store import lease, mailed, totals
 from syncd.store.ledger import read_ledgers
 from syncd.store.matching import DUE, SUBJECT, Matching
 from syncd.store.sqlite import PAUSE, ROWS_A_TRANSACTION, chunks, insert, many, rows, transaction
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from syncd.model import Event
+
+FOLDED_AT_ONCE = 25
+"""Events; each is about five rows."""
 
 
 class Work(Matching):
@@ -83,15 +86,18 @@ class Work(Matching):
         """The last fresh event: how far this run folds, however many come meanwhile."""
         return int(rows(self._db, "SELECT coalesce(max(event_id), 0) FROM fresh")[0][0])
 
-    def fold(self, now: int, through: int) -> int:
-        """Joins up to a hundred fresh events to their recipients' time lines; how many. Their subjects become due."""
-        with transaction(self._db):
+    def fold(self, now: int, through: int, usable: Callable[[str], bool] = bool) -> int:
+        """Joins some fresh events to their recipients' time lines; how many. Their subjects become due.
+
+        `usable`: whether a whId can name a record, which is counted.
+        """
+        with transaction(self._db, repeatable=True):
             fresh = rows(
                 self._db,
                 "SELECT e.id, e.at, e.kind, e.address, e.whid, e.send, e.campaign"
                 " FROM fresh f JOIN events e ON e.id = f.event_id"
                 " WHERE f.event_id <= ? ORDER BY f.event_id LIMIT ?",
-                (through, ROWS_A_TRANSACTION),
+                (through, FOLDED_AT_ONCE),
             )
             whose: list[int] = []
             for event_id, at, kind, address, whid, *_ in fresh:
@@ -107,6 +113,9 @@ class Work(Matching):
                     mailed.Mailed(recipient, at, kind, address, send, campaign)
                     for recipient, (_, at, kind, address, _, send, campaign) in zip(whose, fresh, strict=True)
                 ),
+            )
+            totals.add(
+                self._db, ((at, kind, usable(whid), send, campaign) for _, at, kind, _, whid, send, campaign in fresh)
             )
         time.sleep(PAUSE)
         return len(fresh)
@@ -126,16 +135,20 @@ class Work(Matching):
         )
         return recipient, subject
 
-    def claim(self, run_id: int, limit: int, due_by: int) -> list[Subject]:
-        """Takes up to `limit` subjects that were due at `due_by`; their due time is cleared."""
+    def claim(self, run_id: int, limit: int, due_by: int, *, opt_outs_only: bool = False) -> list[Subject]:
+        """Takes up to `limit` subjects that were due at `due_by`; their due time is cleared.
+
+        `opt_outs_only`: none but those that somebody unsubscribed or complained for.
+        """
+        also = _OPTED_OUT if opt_outs_only else ""
         claimed: list[Subject] = []
         while len(claimed) < limit:
             size = min(ROWS_A_TRANSACTION, limit - len(claimed))
-            with transaction(self._db):
+            with transaction(self._db, repeatable=True):
                 page = rows(
                     self._db,
                     "UPDATE subjects SET run_id = ?, due_at = NULL WHERE id IN (SELECT id FROM subjects"
-                    " WHERE due_at <= ? AND run_id IS NULL ORDER BY due_at, id LIMIT ?) RETURNING " + SUBJECT,
+                    f" WHERE due_at <= ? AND run_id IS NULL{also} ORDER BY due_at, id LIMIT ?) RETURNING " + SUBJECT,
                     (run_id, due_by, size),
                 )
             claimed += [Subject(*row) for row in page]
@@ -144,10 +157,14 @@ class Work(Matching):
             time.sleep(PAUSE)
         return claimed
 
+    def is_due(self, due_by: int) -> bool:
+        """Whether anything waits for a run."""
+        return bool(rows(self._db, "SELECT 1 FROM subjects WHERE due_at <= ? AND run_id IS NULL LIMIT 1", (due_by,)))
+
     def put_off(self, subject_ids: Iterable[int], until: int) -> None:
         """Due again at `until`, or earlier if something comes."""
         for chunk in chunks(list(subject_ids)):
-            with transaction(self._db):
+            with transaction(self._db, repeatable=True):
                 many(self._db, DUE, [(until, until, subject_id) for subject_id in chunk])
 
     def failed(self, subjects: Iterable[tuple[int, int]], now: int, *, itself: bool = False) -> None:
@@ -194,7 +211,7 @@ class Work(Matching):
         ):
             recipients[subject_id].append(Recipient(*columns))
         events = self._histories(ids, wrong)
-        decisions = self._decisions(ids)
+        decisions = self.decisions(ids)
         ledgers = read_ledgers(self._db, ids, decisions, wrong)
         if wrong and spoilt is None:
             raise next(iter(wrong.values()))
@@ -224,7 +241,8 @@ class Work(Matching):
                 wrong[subject_id] = error
         return events
 
-    def _decisions(self, ids: str) -> dict[int, list[Decision]]:
+    def decisions(self, ids: str) -> dict[int, list[Decision]]:
+        """By subject id; `ids` is a JSON array."""
         decisions: dict[int, list[Decision]] = defaultdict(list)
         for subject_id, aspect, verdict, *columns in rows(
             self._db,
@@ -234,3 +252,9 @@ class Work(Matching):
         ):
             decisions[subject_id].append(Decision(Aspect(aspect), Verdict(verdict), *columns))
         return decisions
+
+
+_OPTED_OUT = (
+    " AND EXISTS (SELECT 1 FROM recipients r JOIN timeline t ON t.recipient_id = r.id"
+    " JOIN events e ON e.id = t.event_id WHERE r.subject_id = subjects.id AND e.kind IN ('unsubscribe', 'complaint'))"
+)

@@ -17,7 +17,7 @@ import requests
 
 from syncd.sandbox import Fault, Org, Sandbox
 from tests.factories import payload
-from tests.system.conftest import TOKEN, Installation, until
+from tests.system.conftest import TOKEN, Installation, Service, until
 
 
 def campaign(people: list[str]) -> list[dict[str, Any]]:
@@ -64,6 +64,11 @@ def assert_every_write_has_an_owner(installation: Installation, org: Org) -> Non
     assert {task["Id"] for task in org.all("Task")} <= written
     marked = {c["Id"] for c in org.all("Contact") if c["EmailBouncedReason"] or c["HasOptedOutOfEmail"]}
     assert marked <= {change["sf_id"] for change in changes if change["what"] in ("mark", "opt_out")}
+
+
+def process_of(service: Service, command: bytes) -> int:
+    arguments = {pid: Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0") for pid in service.members()}
+    return next(pid for pid, words in arguments.items() if command in words)
 
 
 @pytest.fixture(scope="module")
@@ -203,9 +208,7 @@ def test_a_receiver_that_dies_is_started_again_on_the_same_socket(
 ) -> None:
     service = installation.serve()
     url = service.url
-    arguments = {pid: Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0") for pid in service.members()}
-    receiver = next(pid for pid, words in arguments.items() if b"receive" in words)
-    os.kill(receiver, signal.SIGKILL)
+    os.kill(process_of(service, b"receive"), signal.SIGKILL)
     assert web.post(url, data=json.dumps(payload("open")), timeout=30).status_code == 204
 
 
@@ -231,7 +234,9 @@ def test_a_configuration_broken_later_does_not_stop_the_receiver(
     until(lambda: any("scheduler started" in line for line in service.said))
     installation.config.write_text(installation.config.read_text() + "\nnonsense = 1\n")
     service.process.send_signal(signal.SIGHUP)
-    until(lambda: any("a process ended" in line for line in service.said))
+    until(lambda: sum("the old one goes on" in line for line in service.said) == 2)
+    os.kill(process_of(service, b"schedule"), signal.SIGKILL)
+    until(lambda: sum("a process ended" in line for line in service.said) >= 2)
     assert web.post(url, data=json.dumps(payload("open")), timeout=30).status_code == 204
     assert service.terminate() == 0
 

@@ -1,0 +1,253 @@
+"""What needs a person. Pure: a situation in, the conditions that hold in it out; whoever calls says what time it is.
+
+An alarm is a condition and not an incident: it holds or it does not, and who evaluates remembers which are open. So
+nothing has to be acknowledged, and a restart forgets nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+MINUTE = 60_000
+HOUR = 60 * MINUTE
+DAY = 24 * HOUR
+
+YOUNG = 48 * HOUR
+"""So long after its first event a send is expected to bring more."""
+QUIET = 6 * HOUR
+LIVELY = 20
+"""So many events a send must lead to expect within six hours; one that has thinned out has ended, and is not silent."""
+LONGER = 1.5
+"""Times the longest gap."""
+KNOWN = 30 * DAY
+"""From the first event to the last: before that nobody knows how often this company mails."""
+
+UNREACHABLE = HOUR
+LATE = 15 * MINUTE
+STUCK = 10 * MINUTE
+CRASHES = 3
+WAITING = HOUR
+UNREAD = 10
+STRANGERS = 5
+ROOM = 1 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """One condition that holds. The key is what it is remembered by; words and advice may change while it is open."""
+
+    key: str
+    words: str
+    advice: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pulse:
+    """When events happened, by event time. `gap`: the longest without any that ended in the last 90 days."""
+
+    first: int | None = None
+    last: int | None = None
+    gap: int = 0
+    lively: int = 0  # events between `tail_begins` of the youngest send and the last; LIVELY stands for more, too
+    young_send: int | None = None  # the first event of the youngest send
+
+
+@dataclass(frozen=True, slots=True)
+class LastRun:
+    """The last that says something: it called Salesforce, or could not."""
+
+    ended: str  # done | stopped | unavailable | fatal | …
+    code: str = ""
+    words: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What the store and the machine say now. Counts are of what is there, ages in ms; None: there is none."""
+
+    now: int
+    open: Mapping[str, int] = field(default_factory=dict)  # the alarms that are open: key → since when
+    watch_silence: bool = True
+    pulse: Pulse = field(default_factory=Pulse)
+    last_run: LastRun | None = None
+    failing_since: int | None = None  # the first run that failed since one ended well
+    crashed: int = 0  # runs of the last hour that ended in a way nobody thought of
+    started_at: int | None = None  # the latest run's start
+    heartbeat_at: int | None = None  # of a run that is going on
+    every: int = MINUTE  # how often a run should start
+    oldest_fresh: int | None = None  # receipt of the oldest event that no run has seen
+    oldest_due: int | None = None  # since when the longest waiting subject is due
+    budget_spent: bool = False
+    unread: int = 0  # deliveries that came into quarantine in the last 24 hours and are there still
+    oversized: int = 0  # of these, those that were cut
+    strangers: int = 0  # calls with an unknown token in the last six hours
+    refused: int = 0  # deliveries answered 503 in this hour and the last
+    disk_free: int | None = None
+
+
+def tail_begins(first: int, last: int) -> int:
+    """From when on as many events came as six hours without any would have brought.
+
+    What a mailing brings falls off as one by its age does, so that as much comes between two and four hours as between
+    four and eight: the next six hours weigh as much as a stretch of the past that is shorter in the same proportion.
+    """
+    age = last - first
+    return first + age * age // (age + QUIET)
+
+
+def conditions(situation: Situation) -> tuple[Alarm, ...]:
+    """All alarms that hold, the worst first."""
+    return tuple(alarm for condition in CONDITIONS for alarm in condition(situation))
+
+
+def store_failing(words: str) -> Alarm:
+    """For whoever has no situation, since the store gave none."""
+    return Alarm("store", f"The store cannot be used: {words}", "See: syncd check; README, “The disk is full”")
+
+
+# --- what comes in --------------------------------------------------------------------------------------------
+
+
+def silence(s: Situation) -> Iterator[Alarm]:
+    """Sarbacane stops calling after ten failures, and nobody else would notice."""
+    if not s.watch_silence or s.pulse.last is None:
+        return
+    # It ends when something comes, and not because the send has grown old meanwhile.
+    lasts = "silence" in s.open and s.pulse.last <= s.open["silence"] - QUIET
+    if lasts or _silent_send(s.now, s.pulse) or _silent_habit(s.now, s.pulse):
+        yield Alarm(
+            "silence",
+            f"Sarbacane reports nothing any more: the last event is of {_moment(s.pulse.last)}",
+            "See whether the webhook is still on in Sarbacane; README, “Sarbacane went silent”",
+        )
+
+
+def _silent_send(now: int, pulse: Pulse) -> bool:
+    """A young send brought events, and then none for six hours."""
+    if pulse.young_send is None or pulse.last is None or pulse.lively < LIVELY:
+        return False
+    return now - pulse.young_send < YOUNG and now - pulse.last >= QUIET
+
+
+def _silent_habit(now: int, pulse: Pulse) -> bool:
+    """Nothing for much longer than is usual here."""
+    if pulse.first is None or pulse.last is None or pulse.last - pulse.first < KNOWN:
+        return False
+    return now - pulse.last >= max(QUIET, LONGER * pulse.gap)
+
+
+def strangers(s: Situation) -> Iterator[Alarm]:
+    if s.strangers >= STRANGERS:
+        yield Alarm(
+            "unknown_token",
+            f"{s.strangers} calls in six hours with a token that is not in the list, each answered 404",
+            "If the URL was changed lately: add its token to secrets/webhook_tokens; README, “Rotating the token”",
+        )
+
+
+def refusals(s: Situation) -> Iterator[Alarm]:
+    if s.refused:
+        yield Alarm(
+            "refused",
+            f"{s.refused} deliveries lately were answered 503, because the store could not take them",
+            "Sarbacane stops calling after ten failures. See the disk and the receiver's log, then: syncd check",
+        )
+
+
+def quarantine(s: Situation) -> Iterator[Alarm]:
+    if s.unread >= UNREAD:
+        yield Alarm(
+            "quarantine",
+            f"{s.unread} deliveries in 24 hours could not be read as an event",
+            "See what they are: syncd quarantine list, syncd quarantine show ID",
+        )
+    if s.oversized:
+        yield Alarm(
+            "oversized",
+            f"{s.oversized} deliveries in 24 hours were larger than max_body_bytes; only their start is kept",
+            "See what they are: syncd quarantine list; raise [receiver] max_body_bytes if they are events",
+        )
+
+
+# --- what gets done -------------------------------------------------------------------------------------------
+
+
+def last_run(s: Situation) -> Iterator[Alarm]:
+    if s.last_run and s.last_run.ended == "fatal":
+        said = f"{s.last_run.code} {s.last_run.words}".strip()
+        yield Alarm("run", f"The last run had to stop: {said}", "Nothing is lost. See what is wrong: syncd check")
+    if s.crashed >= CRASHES:
+        yield Alarm(
+            "crashes",
+            f"{s.crashed} runs of the last hour died",
+            "Nothing is lost. See the scheduler's log; if syncd is at fault, please report it",
+        )
+
+
+def unreachable(s: Situation) -> Iterator[Alarm]:
+    failing = s.last_run is not None and s.last_run.ended == "unavailable"
+    if failing and s.failing_since is not None and s.now - s.failing_since >= UNREACHABLE:
+        yield Alarm(
+            "salesforce",
+            f"Salesforce cannot be used since {_moment(s.failing_since)}",
+            "Nothing is lost, and it is tried again by itself. See: syncd runs, syncd check",
+        )
+
+
+def no_runs(s: Situation) -> Iterator[Alarm]:
+    if s.heartbeat_at is not None:
+        if s.now - s.heartbeat_at >= STUCK:
+            yield Alarm(
+                "no_runs",
+                f"A run is going on that has not moved since {_moment(s.heartbeat_at)}",
+                "Restart the scheduler; the next run settles what this one left",
+            )
+    elif s.started_at is not None and s.now - s.started_at >= max(LATE, 10 * s.every):
+        yield Alarm(
+            "no_runs",
+            f"No run has started since {_moment(s.started_at)}",
+            "See whether the scheduler lives: syncd serve, or syncd schedule",
+        )
+
+
+def backlog(s: Situation) -> Iterator[Alarm]:
+    waiting = [at for at in (s.oldest_fresh, s.oldest_due) if at is not None]
+    if waiting and s.now - min(waiting) >= WAITING:
+        yield Alarm(
+            "backlog",
+            f"Work is waiting since {_moment(min(waiting))}: runs don't keep up with what comes in",
+            "See what they do: syncd runs, syncd status",
+        )
+
+
+def budget(s: Situation) -> Iterator[Alarm]:
+    if s.budget_spent:
+        yield Alarm(
+            "budget",
+            "The budget of calls to Salesforce is spent: what is left waits",
+            "It goes on by itself. If that is too late: raise [salesforce] daily_budget",
+        )
+
+
+def disk(s: Situation) -> Iterator[Alarm]:
+    if s.disk_free is not None and s.disk_free < ROOM:
+        yield Alarm(
+            "disk",
+            f"Only {s.disk_free / 1e6:.0f} MB are free where the store is",
+            "Make room, or run: syncd prune; README, “The disk is full”",
+        )
+
+
+CONDITIONS: tuple[Callable[[Situation], Iterator[Alarm]], ...] = (
+    disk, refusals, last_run, no_runs, silence, strangers, unreachable, backlog, budget, quarantine,
+)  # fmt: skip
+"""A condition of its own is a function here and, for what it asks, a field of Situation that the store fills."""
+
+
+def _moment(at: int) -> str:
+    return datetime.fromtimestamp(at / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")

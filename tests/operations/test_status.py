@@ -1,0 +1,96 @@
+"""`syncd status`: one screen, one document whose keys don't change, and an exit code that says whether to look."""
+
+from __future__ import annotations
+
+import re
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from syncd.sandbox import Fault, Org
+from syncd.store import totals
+from tests.conftest import Syncd
+from tests.factories import payload
+from tests.operate.conftest import Commands
+
+README = (Path(__file__).parents[2] / "README.md").read_text()
+
+SCHEMA: dict[str, Any] = {
+    "mode": str, "store": str, "last_event_at": str, "events": int, "events_waiting": int, "subjects_due": int,
+    "subjects_later": int, "subjects_failing": int, "unmatched": int, "rejected": int, "held": int, "unsettled": int,
+    "quarantined": int, "calls_24h": int, "calls_resume_at": None, "calls_allowed": int, "run_going_on": bool,
+    "last_run": {
+        "run": int, "cause": str, "started_at": str, "ended_at": str, "ended": str, "code": str, "words": str,
+        "events": int, "subjects": int, "unmatched": int, "calls": int, "resumes_at": int, "planned": {}, "changes": {},
+        "held": {},
+    },
+    "kinds": {"hard_bounce": int},
+    "lately": {"events": int, "with_usable_whid": int, "bounces_judged": int, "address_mismatches": int},
+    "disk_free_bytes": int, "alarms": [{"key": str, "words": str, "advice": str, "since": None}],
+}  # fmt: skip
+"""None: a text (an instant), or null."""
+
+
+def shape_of(it: Any, like: Any) -> Any:
+    if isinstance(like, dict) and isinstance(it, dict):
+        return {name: shape_of(value, like.get(name)) for name, value in it.items()} if like else {}
+    if isinstance(like, list):
+        return [shape_of(value, like[0]) for value in it]
+    return None if like is None else type(it)
+
+
+def test_the_keys_and_types_of_the_document_are_those_promised(syncd: Syncd, command: Commands, contact: str) -> None:
+    syncd.receive(payload("hard_bounce", whId=contact))
+    syncd.run()
+    document = command.json("status", code=1)  # the test's clock stands in the future or past: an alarm is on
+    assert shape_of(document, SCHEMA) == {**SCHEMA, "alarms": SCHEMA["alarms"] * len(document["alarms"])}
+    for name in (*SCHEMA, *SCHEMA["lately"]):
+        assert f"`{name}`" in README, name
+
+
+def test_a_store_without_anything_has_the_same_keys(command: Commands) -> None:
+    document = command.json("status")
+    assert document.keys() == SCHEMA.keys()
+    assert (document["last_event_at"], document["last_run"], document["alarms"]) == (None, None, [])
+    assert "none yet" in command("status")
+
+
+def test_whids_that_can_name_nobody_and_addresses_of_somebody_else_show(
+    syncd: Syncd, command: Commands, contact: str, org: Org
+) -> None:
+    other = org.add("Contact", LastName="Moved", Email="new@example.fr")
+    syncd.clock.at = time.time_ns() // 1_000_000
+    recent = datetime.now(UTC).isoformat()
+    syncd.receive(
+        payload("hard_bounce", whId=contact, date=recent),
+        payload("hard_bounce", whId=other, date=recent),
+        payload("open", whId="Durand", email="a@example.fr", date=recent),
+        payload("open", whId="", email="b@example.fr", date=recent),
+    )
+    syncd.run()
+    said = command("status")
+    assert "50.0% of the events have a usable whId; 50.0% of the bounces are not of the record" in said
+
+
+def test_a_rejected_change_shows_and_makes_it_exit_1(syncd: Syncd, command: Commands, contact: str, org: Org) -> None:
+    org.faults.add(Fault(path="composite/sobjects$", method="PATCH", row_code="FIELD_CUSTOM_VALIDATION_EXCEPTION"))
+    syncd.receive(payload("hard_bounce", whId=contact))
+    syncd.run()
+    assert re.search(r"rejected +1 changes", command("status", code=1))
+
+
+def test_totals_are_what_a_count_would_say_whenever_it_is_folded(syncd: Syncd) -> None:
+    days = [0, 0.2, 1, 40, 40.1, 0.1]
+    for day in days:
+        syncd.receive(payload("open", day), payload("delivered", day))
+        syncd.receive(payload("open", day))  # twice delivered, once counted
+        syncd.run()
+    counted = {
+        (row[0] * 86_400_000, row[1]): row[2]
+        for row in syncd.db.execute("SELECT at / 86400000, kind, count(*) FROM events GROUP BY 1, 2").fetchall()
+    }
+    assert {(day.day, day.kind): day.number for day in totals.by_day(syncd.db)} == counted
+    assert totals.by_kind(syncd.db) == {"delivered": (6, 6), "open": (6, 6)}
+    sends = syncd.db.execute("SELECT send, events FROM sends ORDER BY send").fetchall()
+    assert sends == [("s0", 6), ("s1", 2), ("s40", 4)]
