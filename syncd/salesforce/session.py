@@ -124,6 +124,15 @@ class Session:
         return self._adapter.calls
 
     @property
+    def timeout(self) -> float:
+        """Seconds that one call may take."""
+        return self._adapter.timeout
+
+    @timeout.setter
+    def timeout(self, seconds: float) -> None:
+        self._adapter.timeout = seconds
+
+    @property
     def budget(self) -> Budget | None:
         """Asked before each call, a login as well; without one, calls are only counted."""
         return self._adapter.budget
