@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 from syncd.engine import outage
 from syncd.engine.apply import apply
 from syncd.engine.braking import Brake
+from syncd.engine.bulk import settle_jobs
 from syncd.engine.context import Context, Options, Stopped, Summary, assemble
 from syncd.engine.gather import gather
 from syncd.engine.guard import Guard
@@ -70,6 +71,8 @@ def run(
         _fold_in(c, said, started)
         with c.budget.for_(Need.OPT_OUTS):
             outage.admit(c, patient=patient)
+            if write:
+                settle_jobs(c, said)
         trouble = _plan_all(c, said, brake, started, show_again_in=0 if write else show_again_in, tasks_at=tasks_at)
         if write:
             brake.apply()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from syncd.engine.bulk import fields_in_bulk, tasks_in_bulk
 from syncd.engine.writing import create_tasks, put_off_locked, update_tasks, write_fields
 from syncd.model import What
 from syncd.salesforce import Need
@@ -26,14 +27,27 @@ PAUSE = 0.25  # seconds before each of them
 def apply(c: Context, said: Summary) -> None:
     """Opt-outs first, then marks and lifts, then activities: what matters most goes out while calls are left."""
     run_id = said.run_id
-    steps: list[tuple[Need, Callable[[], list[Intent]], _Write]] = [
-        (Need.OPT_OUTS, lambda: c.journal.next_fields(run_id, What.OPT_OUT), write_fields),
-        (Need.MARKS, lambda: c.journal.next_fields(run_id, None), write_fields),
-        (Need.ACTIVITIES, lambda: c.journal.next_activities(run_id, known=True), update_tasks),
-        (Need.ACTIVITIES, lambda: c.journal.next_activities(run_id, known=False), create_tasks),
-    ]
-    for need, next_call, write in steps:
+    steps: list[tuple[Need, Callable[[], None], Callable[[], list[Intent]], _Write]] = [
+        (
+            Need.OPT_OUTS, lambda: fields_in_bulk(c, said, What.OPT_OUT),
+            lambda: c.journal.next_fields(run_id, What.OPT_OUT), write_fields,
+        ),
+        (
+            Need.MARKS, lambda: fields_in_bulk(c, said, None),
+            lambda: c.journal.next_fields(run_id, None), write_fields,
+        ),
+        (
+            Need.ACTIVITIES, lambda: tasks_in_bulk(c, said, known=True),
+            lambda: c.journal.next_activities(run_id, known=True), update_tasks,
+        ),
+        (
+            Need.ACTIVITIES, lambda: tasks_in_bulk(c, said, known=False),
+            lambda: c.journal.next_activities(run_id, known=False), create_tasks,
+        ),
+    ]  # fmt: skip
+    for need, in_bulk, next_call, write in steps:
         with c.budget.for_(need):
+            in_bulk()
             _step(c, said, next_call, write)
     # without room in Salesforce nothing more is created in this run
     c.work.failed(((i, c.retry_at(attempts)) for i, attempts in c.journal.give_up(run_id)), c.now())
