@@ -275,6 +275,18 @@ def m008_mailed(db: Database) -> None:
     )
 
 
+@migrations()
+def m006_jobs(db: Database) -> None:
+    """What a Bulk job carries is found by record, and its subjects are found quickly."""
+    _execute(
+        db,
+        "DROP INDEX changes_job",
+        "CREATE INDEX changes_job ON changes (job_id, sf_id) WHERE job_id IS NOT NULL",
+        "CREATE INDEX changes_carried ON changes (subject_id) WHERE job_id IS NOT NULL AND state = 'intended'",
+        "CREATE INDEX jobs_unfinished ON jobs (id) WHERE state IN ('filling', 'open', 'closing')",
+    )
+
+
 def _execute(db: Database, *statements: str) -> None:
     for statement in statements:
         db.execute(statement)
