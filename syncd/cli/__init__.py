@@ -44,6 +44,9 @@ COMMANDS = {
     "import": "take_in",
     "alert": "alert",
     "backup": "data",
+    "export": "data",
+    "forget": "data",
+    "prune": "data",
     "migrate": "work",
     "sandbox": "services",
 }

@@ -109,6 +109,10 @@ class ObjectFields(Section):
     bounce_date: OptionalApiName = "EmailBouncedDate"
     bounce_reason: OptionalApiName = "EmailBouncedReason"
     opted_out: OptionalApiName = "HasOptedOutOfEmail"
+    invalid: OptionalApiName = ""
+    soft_bounce_count: OptionalApiName = ""
+    last_open: OptionalApiName = ""
+    last_click: OptionalApiName = ""
 
 
 class PersonAccountFields(ObjectFields):
@@ -182,6 +186,7 @@ class SoftBounceSection(Section):
         "rate_limited",
         "too_large",
     )
+    pause_days: int = Field(7, ge=0, le=MAX_DAYS)
     by_reason: ByReasonSection = _section()
 
     @field_validator("window_days")
@@ -257,6 +262,27 @@ class RetentionSection(Section):
     quarantine_days: int = Field(90, ge=0, le=36500)
 
 
+PartLevel = Literal["", "debug", "info", "warning", "error"]
+
+
+class LogsSection(Section):
+    """How much is logged; of a part "" is as of all."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    receiver: PartLevel = ""
+    scheduler: PartLevel = ""
+    salesforce: PartLevel = ""
+
+    def by_logger(self) -> dict[str, str]:
+        """Where the parts log."""
+        parts = (
+            (self.receiver, ("syncd.receiver", "syncd.intake")),
+            (self.scheduler, ("syncd.schedule", "syncd.engine", "syncd.watch")),
+            (self.salesforce, ("syncd.salesforce",)),
+        )
+        return {name: level for level, names in parts if level for name in names}
+
+
 class Settings(Section):
     """The whole configuration. Made by `load`, or by `from_mapping` where there is no file."""
 
@@ -271,6 +297,7 @@ class Settings(Section):
     rules: RulesSection = _section()
     activities: ActivitiesSection = _section()
     alerts: AlertsSection = _section()
+    logs: LogsSection = _section()
     retention: RetentionSection = _section()
     _credentials_dir: Path | None = PrivateAttr(None)
 
@@ -302,5 +329,6 @@ class Settings(Section):
             max_per_day=section.max_per_day,
             span_days=section.span_days,
             ignore_reasons=frozenset(section.ignore_reasons),
+            pause_days=section.pause_days,
             by_reason=tuple((reason, own) for reason, own in section.by_reason.model_dump().items() if own),
         )

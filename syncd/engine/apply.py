@@ -24,11 +24,12 @@ PAUSE = 0.25  # seconds before each of them
 
 
 def apply(c: Context, said: Summary) -> None:
-    """Opt-outs first, then marks and lifts, then activities: what matters most goes out while calls are left."""
+    """Opt-outs first, then marks and lifts, then figures and activities: what matters most, while calls are left."""
     run_id = said.run_id
     steps: list[tuple[Need, Callable[[], list[Intent]], _Write]] = [
         (Need.OPT_OUTS, lambda: c.journal.next_fields(run_id, What.OPT_OUT), write_fields),
-        (Need.MARKS, lambda: c.journal.next_fields(run_id, None), write_fields),
+        (Need.MARKS, lambda: c.journal.next_fields(run_id, What.MARK, What.LIFT, What.UNDO), write_fields),
+        (Need.ACTIVITIES, lambda: c.journal.next_fields(run_id), write_fields),
         (Need.ACTIVITIES, lambda: c.journal.next_activities(run_id, known=True), update_tasks),
         (Need.ACTIVITIES, lambda: c.journal.next_activities(run_id, known=False), create_tasks),
     ]

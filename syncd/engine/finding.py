@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from syncd.errors import Fatal
 from syncd.model import Match
+from syncd.rules import OPT_OUTS
 from syncd.salesforce import UNSEEN, Reading
 
 if TYPE_CHECKING:
@@ -138,5 +139,7 @@ def _not_found(c: Context, said: Summary, cases: Iterable[Case], elsewhere: Cont
             said.unmatched += 1
             lookups = max(recipient.lookups for recipient in missing)
             c.work.unmatched(missing, c.now())
-            if lookups < len(LOOK_AGAIN):
+            if any(event.kind in OPT_OUTS for event in case.events):  # nobody's wish to be left alone is given up
+                c.work.put_off([case.subject.id], c.now() + (DAY if lookups else LOOK_AGAIN[0]))
+            elif lookups < len(LOOK_AGAIN):
                 c.work.put_off([case.subject.id], c.now() + LOOK_AGAIN[lookups])

@@ -13,6 +13,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import requests
+import structlog
 from requests.adapters import HTTPAdapter
 from simple_salesforce.api import Salesforce
 from simple_salesforce.exceptions import SalesforceExpiredSession
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from syncd.salesforce.budget import Budget
 
 T = TypeVar("T")
+
+log = structlog.get_logger()
 _NO_LIMITS_FOR_YOU = frozenset({"FORBIDDEN", "INSUFFICIENT_ACCESS", "NOT_FOUND"})
 
 
@@ -57,6 +60,7 @@ class _Adapter(HTTPAdapter):
             kwargs["verify"] = str(self.ca_bundle)
         started = time.time()
         answer = super().send(request, *args, **kwargs)
+        _log_call(request, answer, time.time() - started)
         self.ahead = _ahead(answer.headers.get("Date", ""), started, time.time())
         usage = _USAGE.search(answer.headers.get("Sforce-Limit-Info", ""))
         if self.budget and usage:
@@ -83,6 +87,12 @@ def _page(answer: object) -> tuple[list[dict[str, Any]], str]:
 
 
 _USAGE = re.compile(r"api-usage=[0-9]{1,12}/(?P<limit>[0-9]{1,12})(?![0-9])")
+
+
+def _log_call(request: requests.PreparedRequest, answer: requests.Response, seconds: float) -> None:
+    """Without the query and the bodies, which hold addresses and tokens."""
+    path = str(request.path_url).partition("?")[0]
+    log.debug("call", method=request.method, path=path, status=answer.status_code, ms=round(seconds * 1000))
 
 
 def _ahead(date: str, asked: float, answered: float) -> float | None:

@@ -92,6 +92,14 @@ class Org:
         for first, last in (("Integration", "User"), ("Camille", "Martin")):
             name = f"{first}.{last}@syncd.example".lower()
             self.add("User", FirstName=first, LastName=last, Username=name, Email=name)
+        self.add(
+            "Organization",
+            Name="Sandbox",
+            DefaultAccountAccess="Edit",
+            DefaultContactAccess="ControlledByParent",
+            DefaultLeadAccess="ReadEditTransfer",
+        )
+        self.add("UserPermissionAccess")
         for order, label in enumerate(TASK_STATUS, start=1):
             self.add(
                 "TaskStatus",

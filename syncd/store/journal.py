@@ -94,16 +94,16 @@ class Journal:
 
     # --- reading intents back, a call at a time -------------------------------------------------------------------
 
-    def next_fields(self, run_id: int, first: What | None) -> list[Intent]:
-        """The field changes of the next records, as many records as one call takes; `first`: of those with one such.
+    def next_fields(self, run_id: int, *first: What) -> list[Intent]:
+        """The field changes of the next records, as many as one call takes; `first`: of records with one of these.
 
         All open changes of a record come together, so that they are one row of one call.
         """
         return self._intents(
             "SELECT subject_id FROM changes WHERE state = 'intended' AND run_id = :run AND what <> 'activity'"
-            " AND (:what IS NULL OR what = :what) ORDER BY id LIMIT :size",
+            " AND (:first = '[]' OR what IN (SELECT value FROM json_each(:first))) ORDER BY id LIMIT :size",
             "c.what <> 'activity'",
-            {"run": run_id, "what": first.value if first else None},
+            {"run": run_id, "first": json.dumps(first)},
         )
 
     def next_activities(self, run_id: int, *, known: bool) -> list[Intent]:

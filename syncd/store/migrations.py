@@ -229,6 +229,10 @@ def m007_alarms_and_totals(db: Database) -> None:
         " AND e.send || e.campaign <> '' GROUP BY 1",
         "CREATE INDEX sends_first ON sends (first_at)",
         "CREATE INDEX quarantine_received ON quarantine (received_at, resolved_at, reason)",  # bodies are not read
+        "CREATE TABLE forgotten (digest BLOB PRIMARY KEY, at INTEGER NOT NULL) STRICT, WITHOUT ROWID",
+        """CREATE TABLE sealed (  -- sends that were pruned, by a digest
+          recipient_id INTEGER NOT NULL REFERENCES recipients ON DELETE CASCADE, send BLOB NOT NULL,
+          through INTEGER NOT NULL, PRIMARY KEY (recipient_id, send)) STRICT, WITHOUT ROWID""",
         "CREATE INDEX subjects_failing ON subjects (id) WHERE attempts > 0",
     )
 
@@ -263,6 +267,9 @@ def m008_mailed(db: Database) -> None:
         " GROUP BY 1",
         # 0: the record has other addresses, when it was last read; no value: it was not read
         "ALTER TABLE recipients ADD COLUMN agrees INTEGER CHECK (agrees IN (0,1))",
+        # few events are; the receiver's append pays for those alone
+        "CREATE INDEX events_opt_outs ON events (received_at) WHERE kind IN ('unsubscribe','complaint')",
+        "CREATE INDEX changes_refused ON changes (id) WHERE state = 'refused'",
         "CREATE INDEX changes_undo ON changes (id) WHERE what = 'undo'",
         "CREATE INDEX changes_send ON changes (json_extract(why, '$.send')) WHERE json_extract(why, '$.send') <> ''",
     )
