@@ -318,6 +318,12 @@ class Org:
                 self._under_way -= 1
                 self._idle.notify_all()
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether a call is under way."""
+        with self._idle:
+            return self._under_way > 0
+
     def wait_until_idle(self, seconds: float = 60) -> bool:
         """Until no call is under way, those included whose client has given up; False if that took too long."""
         with self._idle:

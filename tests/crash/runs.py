@@ -134,12 +134,13 @@ def _one_run(
             time.sleep(pause if by_call else 0)
             break
         time.sleep(0.001)
+    busy = org.is_busy
     process.kill()  # only the process itself is there: a run starts no others
     if process.wait() >= 0:
         report.escaped += 1
         return
     report.kills += 1
-    report.in_a_call += any(call.status == 0 for call in org.calls[-1:])
+    report.in_a_call += busy
 
 
 def _runs(db: Database) -> int:
