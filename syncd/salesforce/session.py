@@ -8,13 +8,13 @@ the headers are the session's, every call is `restful` with a JSON body, and log
 from __future__ import annotations
 
 import json
+import logging
 import re
 import time
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, TypeVar
 
 import requests
-import structlog
 from requests.adapters import HTTPAdapter
 from simple_salesforce.api import Salesforce
 from simple_salesforce.exceptions import SalesforceExpiredSession
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-log = structlog.get_logger()
+_log = logging.getLogger(__name__)  # not structlog's: that shows everything until it is told what to show
 _NO_LIMITS_FOR_YOU = frozenset({"FORBIDDEN", "INSUFFICIENT_ACCESS", "NOT_FOUND"})
 
 
@@ -110,7 +110,7 @@ _USAGE = re.compile(r"api-usage=[0-9]{1,12}/(?P<limit>[0-9]{1,12})(?![0-9])")
 def _log_call(request: requests.PreparedRequest, answer: requests.Response, seconds: float) -> None:
     """Without the query and the bodies, which hold addresses and tokens."""
     path = str(request.path_url).partition("?")[0]
-    log.debug("call", method=request.method, path=path, status=answer.status_code, ms=round(seconds * 1000))
+    _log.debug("%s %s: %d in %d ms", request.method, path, answer.status_code, round(seconds * 1000))
 
 
 def _ahead(date: str, asked: float, answered: float) -> float | None:
