@@ -22,8 +22,8 @@ SCHEMA: dict[str, Any] = {
     "quarantined": int, "calls_24h": int, "calls_resume_at": None, "calls_allowed": int, "run_going_on": bool,
     "last_run": {
         "run": int, "cause": str, "started_at": str, "ended_at": str, "ended": str, "code": str, "words": str,
-        "events": int, "subjects": int, "unmatched": int, "calls": int, "resumes_at": int, "planned": {}, "changes": {},
-        "held": {},
+        "events": int, "subjects": int, "unmatched": int, "failed": int, "troubles": [], "calls": int, "resumes_at": int,
+        "in_jobs": int, "planned": {}, "changes": {}, "held": {},
     },
     "kinds": {"hard_bounce": int},
     "lately": {"events": int, "with_usable_whid": int, "bounces_judged": int, "address_mismatches": int},
