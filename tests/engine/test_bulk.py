@@ -225,3 +225,16 @@ def test_forty_hundred_recipients_take_few_calls(made: Callable[..., Syncd], org
         assert syncd.run().changes == {"done": 2_600}
         calls.append(org.calls_count() - before)
     assert calls[0] <= 14 < calls[1] <= 22, calls
+
+
+def test_another_recipient_of_a_record_that_a_job_carries_waits_for_it(syncd: Syncd, org: Org) -> None:
+    org.jobs.takes = math.inf
+    who = people(org)
+    syncd.receive(*(payload("hard_bounce", 0, "s", **one) for one in who))
+    assert syncd.run().in_jobs == MANY
+    syncd.receive(payload("unsubscribe", 1, whId=who[0]["whId"], email="another@example.fr"))
+    assert (dict(syncd.run().changes), org.all("Contact")[0]["HasOptedOutOfEmail"]) == ({}, False)
+    org.jobs.takes = 0
+    assert syncd.run().changes == {"done": MANY}
+    syncd.later(minutes=2)
+    assert (syncd.run().changes, org.get(str(who[0]["whId"]))["HasOptedOutOfEmail"]) == ({"done": 1}, True)
