@@ -8,10 +8,10 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: help setup demo test lint bench crash lock clean
+.PHONY: help setup demo test lint bench crash campaign fuzz install uninstall lock clean
 
 help: ## this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
 
 setup: $(READY) ## the virtual environment in .venv, from pinned and hashed packages
 
@@ -23,9 +23,9 @@ demo: $(READY) ## the whole way on this machine, no account needed
 	@$(BIN)/syncd demo
 
 test: lint ## the standards gate and every test
-	@.ci/need curl
+	@.ci/need curl strace systemctl:systemd unshare:util-linux
 	$(BIN)/pytest -n 2 --dist loadgroup --cov --cov-report= -q
-	$(BIN)/coverage report --include='syncd/sarbacane.py,syncd/rules.py,syncd/plan.py,syncd/engine/*' --fail-under=100 --show-missing
+	$(BIN)/coverage report --include='syncd/sarbacane.py,syncd/rules.py,syncd/plan.py,syncd/brake.py,syncd/reversal.py,syncd/backtest.py,syncd/engine/*' --fail-under=100 --show-missing
 	$(BIN)/coverage report --format=total | sed 's/^/coverage of the whole, with branches (%): /'
 
 lint: $(READY) ## ruff, mypy, import contracts, declared dependencies
@@ -40,6 +40,20 @@ bench: $(READY) ## measurements; compare within one run only
 
 crash: $(READY) ## kill the receiver a hundred times under load and compare the books
 	$(BIN)/python -m tests.crash --kills 100
+
+campaign: $(READY) ## every kind of fault at 10 % under a campaign of 5,000, and what Salesforce says in the end
+	$(BIN)/python -m tests.campaign
+
+fuzz: $(READY) ## a hundred thousand bodies, through Flask and through the seam: none refused, none lost
+	$(BIN)/pytest -q --timeout 0 --hypothesis-profile fuzz tests/receiver/test_fuzz.py \
+	  -k 'refused_or_lost'
+	$(BIN)/pytest -q --timeout 0 --hypothesis-profile fuzz tests/receiver/test_plain.py
+
+install: ## as root: syncd as a service of systemd, in PREFIX (/usr/local); again: an upgrade. DESTDIR for packages
+	@PYTHON="$(PYTHON)" PREFIX="$(PREFIX)" DESTDIR="$(DESTDIR)" systemd/install.sh
+
+uninstall: ## as root: what install put there; configuration and data stay
+	@PREFIX="$(PREFIX)" DESTDIR="$(DESTDIR)" systemd/uninstall.sh
 
 lock: $(READY) ## resolve the dependencies anew (pinned, hashed, no addresses)
 	$(BIN)/pip install -q uv

@@ -13,7 +13,7 @@ from syncd.model import Kind
 from syncd.rules import local_day
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from syncd.model import Engagement, Event, Rules, Value
 
@@ -26,7 +26,7 @@ LISTED = 20  # of links and of clients: more than that is noise in a Task
 
 def content(engagement: Engagement, token: str, rules: Rules) -> dict[str, Value]:
     """The activity by role: subject, description, day (ISO). The token at the end finds it after an uncertain call."""
-    last = engagement.events[-1]
+    last = (engagement.people or engagement.events)[-1]
     named = next((event.subject for event in reversed(engagement.events) if event.subject), "(no subject)")
     subject = rules.subject.format(subject=named, campaign=last.campaign, send=last.send)
     return {
@@ -48,19 +48,31 @@ def content_digest(values: Mapping[str, Value]) -> bytes:
 
 
 def _description(engagement: Engagement, token: str) -> str:
-    events = engagement.events
-    opens = sum(event.kind is Kind.OPEN for event in events)
-    clicks = [event for event in events if event.kind is Kind.CLICK]
+    people = engagement.people
+    events = people or engagement.events
+    clicks = [event for event in people if event.kind is Kind.CLICK]
     lines = [
-        f"{_times('Opened', opens)}, {_times('clicked', len(clicks))}",
+        _counts(people),
+        *_apart(event for event in engagement.events if event.key in engagement.machine),
         f"First: {_moment(events[0])}",
         f"Last: {_moment(events[-1])}",
         *_listed("Links", Counter(event.url for event in clicks if event.url)),
-        *_listed("Read with", Counter(event.client for event in events if event.client)),
+        *_listed("Read with", Counter(event.client for event in people if event.client)),
         f"Sarbacane campaign {events[0].campaign or '-'}, send {events[0].send or '-'}",
     ]
     tail = f"\n\n{SIGNATURE}{token}"
     return "\n".join(lines)[: DESCRIPTION_LENGTH - len(tail)] + tail
+
+
+def _counts(events: Iterable[Event]) -> str:
+    kinds = Counter(event.kind for event in events)
+    return f"{_times('Opened', kinds[Kind.OPEN])}, {_times('clicked', kinds[Kind.CLICK])}"
+
+
+def _apart(machine: Iterable[Event]) -> list[str]:
+    """What a security scanner did is no interest of the person's."""
+    events = list(machine)
+    return [f"Not counted, made by a machine: {_counts(events).lower()}"] if events else []
 
 
 def _times(done: str, times: int) -> str:

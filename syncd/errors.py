@@ -9,6 +9,7 @@ SyncdError
     │   └── BudgetSpent   not sent at all: as soon as calls of the last 24 hours are free again
     ├── Rejected    this record only; kept with Salesforce's words until a person looks
     └── Fatal       stop the run, tell a person, keep everything                             (exit 3)
+        └── Refused     this call as it is; with fewer rows or fields it may be taken
 """
 
 from __future__ import annotations
@@ -69,3 +70,7 @@ class Rejected(SalesforceError):  # noqa: N818
 
 class Fatal(SalesforceError):  # noqa: N818
     """No further call makes sense until a person has changed something."""
+
+
+class Refused(Fatal):
+    """Salesforce takes nothing of this call as it is written, and nothing of it was done."""

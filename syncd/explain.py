@@ -11,16 +11,26 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from syncd.model import Aspect, Outcome, State, What
-from syncd.rules import OPT_OUTS, bounce_reason, first_bounce, invalid, local_day, order, sends, spent_through
+from syncd.rules import (
+    OPT_OUTS,
+    bounce_reason,
+    first_bounce,
+    invalid,
+    local_day,
+    machine_events,
+    order,
+    sends,
+    spent_through,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from datetime import date
 
-    from syncd.model import Decision, Event, Justification, Rules, Send
+    from syncd.model import Decision, Event, Justification, Move, Rules, Send
 
 BOUNCED = (Outcome.HARD_BOUNCED, Outcome.SOFT_BOUNCED)
-ASPECTS = {Aspect.INVALID: (What.MARK, What.LIFT), Aspect.OPTED_OUT: (What.OPT_OUT,)}
+ASPECTS = {Aspect.INVALID: (What.MARK, What.LIFT, What.UNDO), Aspect.OPTED_OUT: (What.OPT_OUT,)}
 
 
 # --- what is known --------------------------------------------------------------------------------------------------
@@ -83,6 +93,7 @@ class Facts:
     decisions: tuple[Decision, ...]
     changes: tuple[Made, ...]
     unfolded: int = 0
+    moved: tuple[Move, ...] = ()  # ids that lead to this record
 
 
 # --- what follows ---------------------------------------------------------------------------------------------------
@@ -127,6 +138,7 @@ class Judged:
     sends: tuple[Weighed, ...]
     invalid: Justification | None
     soft: SoftCount
+    machine: frozenset[bytes] = frozenset()  # keys of the opens and clicks that machines made
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +191,8 @@ def judge(address: str, events: Sequence[Event], spent: int, rules: Rules) -> Ju
     )
     rule = rules.soft_bounce
     span = (max(days) - min(days)).days if days else 0
-    return Judged(address, weighed, verdict, SoftCount(len(counted), rule.threshold, span, rule.span_days, left_out))
+    count = SoftCount(len(counted), rule.threshold, span, rule.span_days, left_out)
+    return Judged(address, weighed, verdict, count, machine_events(events, rules.timezone))
 
 
 def _weight(send: Send, recent: Mapping[str, Event | None], soft: Mapping[str, Weight], spent: int) -> Weight:
@@ -239,9 +252,13 @@ def _points(facts: Facts, judged: Sequence[Judged], opted_out: Event | None) -> 
 
 
 def _of_record(facts: Facts) -> Iterator[Point]:
-    if facts.sf_id:
-        return
+    for move in facts.moved:
+        yield Point(f"record_{move.how}", {"from": move.sf_id, "to": move.to_id})
     looked = max(facts.recipients, key=lambda mailed: mailed.lookups, default=None)
+    if facts.sf_id:
+        if looked and looked.lookups:
+            yield Point("record_gone", {"times": looked.lookups, "at": looked.looked_up_at, "next": facts.due_at})
+        return
     if looked is None or not looked.lookups:
         yield Point("record_not_needed", {})
         return
@@ -272,6 +289,8 @@ def _of_aspect(facts: Facts, aspect: Aspect) -> Iterator[Point]:
 
 
 def _of_address(judged: Judged) -> Iterator[Point]:
+    if judged.machine:
+        yield Point("machine", {"address": judged.address, "made": len(judged.machine)})
     bounced = [one for one in judged.sends if one.send.outcome in BOUNCED]
     soft = judged.soft
     if judged.invalid:

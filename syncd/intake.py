@@ -76,6 +76,11 @@ class Intake:
         events, unread = sort(body, received_at, source)
         return self._gather(events, unread, len(body))
 
+    def submit_events(self, body: bytes, received_at: int) -> Future[None] | None:
+        """As `submit` for a body that is all events. Of any other nothing is taken, and the answer is None."""
+        events, unread = sort(body, received_at, "")
+        return self._gather(events, [], len(body)) if events and not unread else None
+
     def submit_oversized(self, start: bytes, limit: int, received_at: int, source: str) -> Future[None]:
         """For a body of more than `limit` bytes, of which only the start was read."""
         _log.warning("a body of more than %d bytes goes to quarantine", limit)

@@ -13,17 +13,20 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from syncd.bounces import Reason, classify
+from syncd.machines import machine_made
 from syncd.model import BEFORE_ALL, Aspect, Engagement, Event, Justification, Kind, Outcome, Send, Standing, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from syncd.model import Decision, Rules, SoftBounceRule
+    from syncd.model import Decision, Rules, Seen, SoftBounceRule
 
+DAY = 86_400_000
 BOUNCES = frozenset({Kind.SOFT_BOUNCE, Kind.HARD_BOUNCE})
 TRANSPORT = BOUNCES | {Kind.DELIVERED}
 OPT_OUTS = frozenset({Kind.UNSUBSCRIBE, Kind.COMPLAINT})
 SUCCESSES = frozenset({Kind.DELIVERED, Kind.OPEN, Kind.CLICK})
+_TELLING = frozenset({Kind.DELIVERED, Kind.OPEN, Kind.CLICK})
 _RANK = {kind: rank for rank, kind in enumerate(Kind)}
 
 
@@ -50,6 +53,22 @@ def standing(
     )
 
 
+def deliveries_unseen(seen: Seen, rule: SoftBounceRule) -> bool:
+    """Whether bounces come and no mail that arrived is reported: the webhook is probably not subscribed to them.
+
+    A soft bounce can then not be told from one that was followed by a delivery. One recipient alone tells nothing.
+    """
+    if not rule.pause_days or seen.recipients < 2 or seen.last_bounce is None or seen.first_bounce is None:
+        return False
+    since = seen.first_bounce if seen.last_success is None else seen.last_success
+    return seen.last_bounce - since >= rule.pause_days * DAY
+
+
+def without_soft_bounces(rules: Rules) -> Rules:
+    """The same rules, under which only hard bounces mark."""
+    return replace(rules, soft_bounce=replace(rules.soft_bounce, threshold=1 << 30, by_reason=()))
+
+
 def spent_through(decisions: Iterable[Decision]) -> dict[Aspect, int]:
     """Up to when evidence is spent, for each aspect: what a person took back never counts again."""
     through = dict.fromkeys(Aspect, BEFORE_ALL)
@@ -61,7 +80,12 @@ def spent_through(decisions: Iterable[Decision]) -> dict[Aspect, int]:
 
 def invalid(events: Iterable[Event], spent: int, rules: Rules) -> Justification | None:
     """Why one address is invalid, or None. Only what bounced after the last success, and after `spent`, counts."""
-    recent = _since_last_success(sends(events, rules.timezone))
+    return invalid_by(sends(events, rules.timezone), spent, rules)
+
+
+def invalid_by(mailings: Sequence[Send], spent: int, rules: Rules) -> Justification | None:
+    """The same of sends that were told apart already, by days of the same timezone."""
+    recent = _since_last_success(mailings)
     firsts = {outcome: _first_bounces(recent, outcome, spent, rules) for outcome in Outcome}
     hard, soft = firsts[Outcome.HARD_BOUNCED], firsts[Outcome.SOFT_BOUNCED]
     return _earliest((_hard(hard), _soft(soft, rules.soft_bounce, rules.timezone)))
@@ -77,22 +101,39 @@ def sends(events: Iterable[Event], timezone: str) -> tuple[Send, ...]:
 
 def send_key(event: Event, timezone: str) -> str:
     """Which mailing an event belongs to: its sendId, else its campaign, else its day."""
+    return mailing(event) or f"day:{local_day(event.at, timezone)}"
+
+
+def mailing(event: Event) -> str:
+    """Which mailing an event names, by its sendId or else its campaign; nothing if it names none."""
     if event.send:
         return f"send:{event.send}"
-    if event.campaign:
-        return f"campaign:{event.campaign}"
-    return f"day:{local_day(event.at, timezone)}"
+    return f"campaign:{event.campaign}" if event.campaign else ""
 
 
 def engagements(events: Iterable[Event], rules: Rules) -> tuple[Engagement, ...]:
-    """Opens and clicks gathered by send, in the order of the first of each."""
+    """Opens and clicks gathered by send, in the order of the first of each; it says which of them machines made."""
     if rules.activities == "off":
         return ()
+    history = _history(events)
+    by_machine = machine_events(history, rules.timezone)
     groups: dict[str, list[Event]] = {}
-    for event in _history(events):
+    for event in history:
         if event.kind.value in rules.activity_kinds:
             groups.setdefault(send_key(event, rules.timezone), []).append(event)
-    return tuple(Engagement(key, tuple(group)) for key, group in groups.items())
+    return tuple(
+        Engagement(key, tuple(group), frozenset(event.key for event in group) & by_machine)
+        for key, group in groups.items()
+    )
+
+
+def machine_events(events: Iterable[Event], timezone: str) -> frozenset[bytes]:
+    """The keys of the machine-made opens and clicks in a history: judged by send and address."""
+    mails: dict[tuple[str, str], list[Event]] = {}
+    for event in events:
+        if event.kind in _TELLING:
+            mails.setdefault((event.address, send_key(event, timezone)), []).append(event)
+    return frozenset().union(*(machine_made(mail) for mail in mails.values()))
 
 
 def bounce_reason(event: Event) -> Reason:
@@ -114,12 +155,14 @@ def _history(events: Iterable[Event]) -> list[Event]:
 
 
 def _judged(key: str, events: tuple[Event, ...]) -> Send:
+    by_machine = machine_made(events)
+    people = [event for event in events if event.key not in by_machine]
     transport = [event for event in events if event.kind in TRANSPORT]
-    if transport and transport[-1].kind in BOUNCES and not _clicked_after(events, transport[-1]):
+    if transport and transport[-1].kind in BOUNCES and not _clicked_after(people, transport[-1]):
         bounces = tuple(event for event in transport if event.kind in BOUNCES)
         hard = tuple(event for event in bounces if event.kind is Kind.HARD_BOUNCE)
         return Send(key, events, Outcome.HARD_BOUNCED if hard else Outcome.SOFT_BOUNCED, hard or bounces)
-    arrived = any(event.kind in SUCCESSES for event in events)
+    arrived = any(event.kind in SUCCESSES for event in people)
     return Send(key, events, Outcome.SUCCEEDED if arrived else Outcome.OPEN)
 
 

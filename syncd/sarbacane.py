@@ -46,6 +46,8 @@ AHEAD = 3_600_000
 """A claimed time further than this ahead of its receipt is a wrong clock; the receipt's time counts."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
+_SCALARS = (str, int, float)
 _LATEST = 1 << 48  # six bytes of milliseconds: the year 10889
 _SECONDS_END = 100_000_000_000  # below it a bare number is seconds (the year 5138), from there on milliseconds (1973)
 
@@ -117,12 +119,14 @@ def reread(raw: str, received_at: int) -> Event:
 
 
 def _text(body: bytes) -> str:
-    for encoding in ("utf-8-sig", "utf-16" if body[:2] in (b"\xff\xfe", b"\xfe\xff") else "cp1252"):
-        try:
-            return body.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-    return body.decode("latin-1")
+    try:
+        return body.decode().removeprefix("\ufeff")  # as utf-8-sig does, but that codec is written in Python
+    except UnicodeDecodeError:
+        pass
+    try:
+        return body.decode("utf-16" if body[:2] in (b"\xff\xfe", b"\xfe\xff") else "cp1252")
+    except UnicodeDecodeError:
+        return body.decode("latin-1")
 
 
 def _json(text: str) -> object:
@@ -159,7 +163,7 @@ def _word(fields: dict[str, object], name: str) -> str:
     value = fields.get(name)
     if type(value) is str and value.isascii() and "\0" not in value:  # nearly always, and twice as fast
         return value.strip()
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
+    if isinstance(value, bool) or not isinstance(value, _SCALARS):
         return ""
     return str(value).encode("utf-8", "replace").decode().replace("\0", "").strip()
 
@@ -175,7 +179,7 @@ def _key_word(word: str, kind: Kind) -> str:
 
 def _instant(value: object) -> int:
     """Milliseconds of `2016-08-11 T 12:25:18.889Z`, `2018-01-17T11:21:59.314Z` or a bare number; no zone means UTC."""
-    if isinstance(value, bool) or not isinstance(value, str | int | float) or value == "":
+    if isinstance(value, bool) or not isinstance(value, _SCALARS) or value == "":
         raise Unreadable("no date")
     text = str(value).strip()
     try:
@@ -196,10 +200,10 @@ def _from_number(number: float) -> int:
 
 
 def _from_text(text: str) -> int:
-    moment = datetime.fromisoformat("T".join(part.strip() for part in text.upper().split("T")))
+    moment = datetime.fromisoformat("T".join([part.strip() for part in text.upper().split("T")]))
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
-    return (moment - _EPOCH) // timedelta(milliseconds=1)
+    return (moment - _EPOCH) // _MILLISECOND
 
 
 def _key(word: str, address: str, whid: str, campaign: str, send: str, at: int, url: str, smtp: str) -> bytes:

@@ -10,6 +10,7 @@ import signal
 import socket
 import time
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from syncd.errors import ConfigError
@@ -41,6 +42,23 @@ def inherited_socket() -> socket.socket | None:
     for name in ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"):
         os.environ.pop(name, None)
     return socket.socket(fileno=FIRST_INHERITED)
+
+
+def let_go(listener: int) -> None:
+    """This process accepts nothing any more: connections wait in the queue for whoever else has the socket.
+
+    Closing it here would not do, since libraries hold copies of the descriptor and an event loop watches it; so each
+    copy is replaced by a socket that nobody connects to.
+    """
+    inode = os.fstat(listener).st_ino
+    with socket.socket(socket.AF_UNIX) as nobody:
+        nobody.bind("")  # a name that the kernel picks
+        nobody.listen()
+        nobody.setblocking(False)
+        for number in [int(entry.name) for entry in Path("/proc/self/fd").iterdir()]:
+            with suppress(OSError):  # the one that listed them is closed by now
+                if os.fstat(number).st_ino == inode:
+                    os.dup2(nobody.fileno(), number)
 
 
 def die_with(parent: int) -> None:

@@ -17,13 +17,14 @@ from syncd.model import Plan
 from syncd.salesforce import Crm
 from syncd.sandbox import Org, Sandbox
 from syncd.sarbacane import read
-from syncd.store import Desk, Inbox, open_store
+from syncd.store import Choice, Chosen, Desk, Holds, Inbox, open_store
 from tests.factories import NOW
 
 # too_slow: how busy the machine is says nothing of the code
 hypothesis_settings.register_profile(
     "suite", max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
 )
+hypothesis_settings.register_profile("fuzz", hypothesis_settings.get_profile("suite"), max_examples=100_000)
 hypothesis_settings.load_profile("suite")
 
 
@@ -65,10 +66,12 @@ class Syncd:
     options: Options | None = None
     stopping: Callable[[], bool] = lambda: False
     plans: list[Plan] = field(default_factory=list)
+    slept: list[float] = field(default_factory=list)  # seconds that runs would have waited
 
     def __post_init__(self) -> None:
         self.db = open_store(self.settings.store.path)
         self.desk = Desk(self.db)
+        self.holds = Holds(self.db)
 
     def receive(self, *payloads: dict[str, Any]) -> None:
         Inbox(self.db).append([read(payload, self.clock()) for payload in payloads])
@@ -76,8 +79,20 @@ class Syncd:
     def run(self, **arguments: Any) -> Summary:
         show = self.plans.append
         with assemble(self.settings, self.crm, lambda: self.stopping(), lambda _, plan: show(plan)) as context:
-            mine = replace(context, now=self.clock, chance=lambda: 0.5, options=self.options or context.options)
+            mine = replace(
+                context,
+                now=self.clock,
+                chance=lambda: 0.5,
+                sleep=self.slept.append,
+                options=self.options or context.options,
+            )
             return run(mine, "test", **arguments)
+
+    def wake(self) -> None:
+        """Everything is due."""
+        chosen = Chosen(self.db)
+        chosen.add(Choice(everything=True))
+        chosen.wake(self.clock())
 
     def changes(self) -> list[tuple[str, str]]:
         return [(change["what"], change["state"]) for change in self.desk.changes()]
@@ -122,6 +137,16 @@ def configured(sandbox: Sandbox, tmp_path: Path) -> Callable[..., Settings]:
 @pytest.fixture
 def syncd(configured: Callable[..., Settings]) -> Iterator[Syncd]:
     settings = configured()
+    running = Syncd(settings, Crm(settings))
+    yield running
+    running.db.close()
+    running.crm.session.close()
+
+
+@pytest.fixture
+def unbraked(configured: Callable[..., Settings]) -> Iterator[Syncd]:
+    """Without the brake, which a wave of bounces made for another purpose would set off."""
+    settings = configured(brake={"enabled": False})
     running = Syncd(settings, Crm(settings))
     yield running
     running.db.close()

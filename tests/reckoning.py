@@ -3,7 +3,10 @@
 Written from the specification alone (product.md, sections 2, 4, 5 and 6) and deliberately naive: it sorts the whole
 history and reads the rules off it, once, for a record that starts empty. Nothing of syncd is imported, on purpose.
 
-Out of its scope: decisions of people, machine-made opens, reasons that are spared or ignored, clocks that run ahead,
+Machine-made opens and clicks are read off the table of machines in product.md, pair by pair. "Several" links are two,
+"a second or two" is two seconds, "within such a burst" is no further from a click of it than that.
+
+Out of its scope: decisions of people, reasons that are spared or ignored, clocks that run ahead,
 the brake, pauses, and marks that an earlier run left in place.
 
 Two hard bounces of one millisecond with different texts: the specification doesn't say whose text counts. Here the
@@ -33,7 +36,7 @@ class Expected:
     bounce_date: str | None  # YYYY-MM-DDTHH:MM:SSZ
     bounce_reason: str | None
     opted_out: bool
-    activities: frozenset[tuple[str, int, int]]  # (send, opens, clicks)
+    activities: frozenset[tuple[str, int, int]]  # (send, opens, clicks), those that machines made left out
 
 
 @dataclass(frozen=True, order=True)
@@ -83,7 +86,9 @@ def reckon(
 ) -> Expected:
     """What one record, whose current address is `address`, must say after all these events."""
     zone = ZoneInfo(timezone)
-    events = sorted({event for payload in payloads if (event := read(payload)) is not None})
+    everything = sorted({event for payload in payloads if (event := read(payload)) is not None})
+    made = machines(everything, zone)
+    events = [event for event in everything if event not in made]  # a machine's proves nothing and counts nowhere
 
     unsettled = after_last_success(mailings([event for event in events if event.address == address], zone))
     marks = [
@@ -136,6 +141,22 @@ def mailings(events: list[Event], zone: ZoneInfo) -> dict[str, list[Event]]:
     for event in events:
         sends.setdefault(event.mailing(zone), []).append(event)
     return sends
+
+
+def machines(events: list[Event], zone: ZoneInfo) -> set[Event]:
+    """The opens and clicks that no person made."""
+    made: set[Event] = set()
+    for click in events:
+        if click.type != CLICK:
+            continue
+        mail = [e for e in events if (e.address, e.mailing(zone)) == (click.address, click.mailing(zone))]
+        around = [e for e in mail if -2000 <= e.at - click.at <= 2000]
+        if click.url and any(e.type == CLICK and e.url and e.url != click.url for e in around):
+            made |= {click, *(e for e in around if e.type == OPEN)}
+        deliveries = [e.at for e in mail if e.type == DELIVERED]
+        if deliveries and click.at < min(deliveries):
+            made.add(click)
+    return made
 
 
 def bounced(send: list[Event]) -> bool:

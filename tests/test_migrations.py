@@ -29,6 +29,8 @@ def old(tmp_path: Path) -> Path:
                 "INSERT INTO changes VALUES (7, 1, 1, 1, 'mark', 'Contact', '003Sb0000000001IAA', NULL,"
                 " '{}', '{}', '{}', 5, 'done', 6)"
             ),
+            "INSERT INTO recipients (id, address, whid, subject_id) VALUES (1, 'a@b.fr', '003sb0000000001iaa', 1)",
+            "INSERT INTO recipients (id, address, whid, subject_id) VALUES (2, 'a@b.fr', 'S-1', 1)",
             "INSERT INTO receipts (change_id, at, ok, sf_id) VALUES (7, 8, 1, '003Sb0000000001IAA')",
         ):
             db.execute(statement)
@@ -48,6 +50,12 @@ def test_migrating_keeps_changes_with_their_receipts(old: Path) -> None:
         assert db.execute("SELECT id, state, intended_at FROM changes").fetchall() == [(7, "done", 6)]
         assert db.execute("SELECT change_id FROM receipts").fetchall() == [(7,)]
         assert not db.execute("PRAGMA foreign_key_check").fetchall()
+
+
+def test_migrating_finds_out_which_records_are_named(old: Path) -> None:
+    migrate(old)
+    with closing(open_store(old)) as db:
+        assert db.execute("SELECT id, names FROM recipients").fetchall() == [(1, "003Sb0000000001IAA"), (2, None)]
 
 
 def test_an_old_store_has_the_schema_of_a_new_one(old: Path, tmp_path: Path) -> None:

@@ -143,6 +143,7 @@ def test_a_mark_carries_before_after_and_why() -> None:
         "text": "550 5.1.1 user unknown",
         "address": ADDRESS,
         "event": BOUNCE.key.hex(),
+        "send": "send:s1",
         "counted": [BOUNCE.key.hex()],
         "reason": "address_unknown",
     }

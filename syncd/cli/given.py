@@ -9,8 +9,8 @@ from typing import Any
 
 import click
 
+from syncd.ids import record_id
 from syncd.model import Kind
-from syncd.salesforce import record_id
 
 KINDS = click.Choice([kind.value for kind in Kind])
 

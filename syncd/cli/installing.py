@@ -65,7 +65,8 @@ def configuration(file: Path, answers: Answers) -> str:
     keys = "\n".join(_salesforce(answers))
     return f"""\
 # syncd's configuration. Every other key, with its default: config/syncd.example.toml
-# `syncd check` says whether it is right; `syncd serve` must be restarted after a change.
+# `syncd check` says whether it is right. After a change: systemctl reload syncd-receiver syncd-sync
+# (without systemd: SIGHUP to `syncd serve`).
 
 secrets_dir = "secrets"   # one file a secret, chmod 600; paths that don't begin with / start at this file
 

@@ -63,9 +63,25 @@ def schedule(config: Path | None) -> None:
 @click.option(
     "--records", default=10, show_default=True, type=click.IntRange(0), help="Contacts and Leads to begin with."
 )
-def sandbox(host: str, port: int, directory: Path, records: int) -> None:
+@click.option(
+    "--fault",
+    "faults",
+    multiple=True,
+    metavar="KIND[@CHANCE%]",
+    help="What shall go wrong, such as lock-row@10%; may be repeated. `--fault list` shows all kinds.",
+)
+def sandbox(host: str, port: int, directory: Path, records: int, faults: tuple[str, ...]) -> None:
     """Run a local stand-in for Salesforce, over HTTPS: for trying a configuration."""
+    from syncd.sandbox import listed, parse
     from syncd.sandbox import serve as serve_sandbox
 
+    if "list" in faults:
+        click.echo("\n".join(listed()))
+        return
+    try:
+        for spec in faults:
+            parse(spec)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--fault") from None
     directory.mkdir(parents=True, exist_ok=True)
-    serve_sandbox(host, port, directory, records)
+    serve_sandbox(host, port, directory, records, faults=faults)

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from syncd.cli.given import JSON, Address
-from syncd.cli.words import counted, difference, event_line, iso, moment
+from syncd.cli.words import MOMENTS, counted, difference, event_line, iso, moment
 from syncd.config import load
 from syncd.explain import Judged, Made, Point, SoftCount, Story, Weight
 from syncd.explain import explain as explained
-from syncd.salesforce import record_id
+from syncd.ids import record_id
 from syncd.store import Chain, open_store
 
 if TYPE_CHECKING:
@@ -77,7 +77,9 @@ def _lines(story: Story, rules: Rules) -> Iterator[str]:
         yield f"  {mailed.address}, whId {mailed.whid or '(none)'}"
     yield "In short"
     yield from (f"  {_sentence(point)}" for point in story.points)
-    yield from _cut("Events", [event_line(event) for event in _timeline(story)], EVENTS_SHOWN)
+    machine = frozenset[bytes]().union(*(judged.machine for judged in story.addresses))
+    told = [event_line(event) + "  [a machine]" * (event.key in machine) for event in _timeline(story)]
+    yield from _cut("Events", told, EVENTS_SHOWN)
     for judged in story.addresses:
         yield f"Sends to {judged.address}"
         yield from (f"  {line}" for line in _sends(judged))
@@ -153,6 +155,7 @@ _WORDS: dict[str, Callable[[Any], str]] = {
     "events": lambda number: counted(number, "event"),
     "sends": lambda number: counted(number, "send"),
     "bounced": lambda number: counted(number, "bounced send"),
+    "made": lambda number: f"{number} open or click" if number == 1 else f"{number} opens and clicks",
     "times": lambda number: "once" if number == 1 else f"{number} times",
     "aspect": lambda aspect: aspect.replace("_", " "),
     "verdict": lambda verdict: verdict.replace("_", " "),
@@ -164,6 +167,10 @@ _LOOKED = "Looked for {times}, last {at}; {next}."
 _SENTENCES = {
     "unfolded": "{events} came since the last run. Type: syncd sync",
     "record_not_needed": "Its record was not looked for: nothing that came asks for a change.",
+    "record_merged": "{from} was merged into {to}.",
+    "record_converted": "The Lead {from} was converted to {to}.",
+    "record_person": "{from} is the Contact of the person account {to}.",
+    "record_gone": "Its record is not in Salesforce any more. " + _LOOKED,
     "no_record": "Nothing is written: no record for the whId {whid!r}. " + _LOOKED,
     "no_whid": "Nothing is written: no whId names its record. " + _LOOKED,
     "mark_done": "Marked invalid in run {run}, {at}: {text}.",
@@ -174,6 +181,9 @@ _SENTENCES = {
     "lift_done": "The mark was taken back in run {run}, {at}: {text}.",
     "lift_found": "The mark was gone, seen {at}: {text}.",
     "lift_rejected": "The mark could not be taken back: " + _RETRY,
+    "undo_done": "Taken back in run {run}, {at}.",
+    "undo_rejected": "It could not be taken back: {code}: {words}.",
+    "undo_uncertain": "Taking it back was sent, {at}, and no clear answer came; the next run reads the record.",
     "opt_out_done": "Opted out in run {run}, {at}: {text}.",
     "opt_out_found": "It was opted out already, seen {at}.",
     "opt_out_rejected": "Not opted out: " + _RETRY,
@@ -182,6 +192,7 @@ _SENTENCES = {
     "below": "{address} is not invalid: {soft}.",
     "arrived_since": "{address} is fine: a mail arrived after {bounced}.",
     "settled_all": "{address}: {bounced}, none of which counts any more.",
+    "machine": "{address}: {made} made by a machine, which prove nothing and make no Task.",
     "fine": "{address} is fine: no bounce in {sends}.",
     "opted_out": "{kind} reported {at}, of {address}.",
     "failing": "It has failed since {since}, {times}, and is tried again.",
@@ -229,6 +240,7 @@ def _judged(judged: Judged) -> dict[str, Any]:
             "event": verdict.event.key.hex(), "counted": [event.key.hex() for event in verdict.counted],
         },
         "soft_bounces": _plain(judged.soft),
+        "machine": sorted(key.hex() for key in judged.machine),
         "sends": [
             {
                 "send": one.send.key, "outcome": one.send.outcome.value, "weight": one.weight.name.lower(),
@@ -250,4 +262,4 @@ def _plain(it: Any, name: str = "") -> Any:
     return iso(it) if name in _INSTANTS and isinstance(it, int) else it
 
 
-_INSTANTS = frozenset({"at", "next", "since", "through", "looked_up_at", "bounce_date"})
+_INSTANTS = frozenset({"at", "next", "since", "through", "looked_up_at"}) | MOMENTS

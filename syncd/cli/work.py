@@ -14,6 +14,7 @@ import click
 from syncd import logs
 from syncd.cli.progress import progress
 from syncd.cli.words import change_line
+from syncd.cli.words import counted as counted_
 from syncd.config import load
 from syncd.engine import assemble, run
 from syncd.salesforce import Crm
@@ -39,7 +40,8 @@ WORTH_A_BAR = 500  # subjects
 def sync(config: Path | None, *, dry_run: bool, as_json: bool) -> None:
     """Reconcile everything that is due, now.
 
-    Exits 1 if something was rejected, 3 if Salesforce or the store could not be used or another run is going on.
+    Exits 1 if something was rejected, or failed and is tried again; 3 if Salesforce or the store could not be used or
+    another run is going on.
     """
     settings = load(config)
     logs.configure()
@@ -83,7 +85,8 @@ def reconcile(
         for change in changes:
             click.echo(change_line(change))
         _tell(said, write=write, observing=settings.sync.mode == "observe")
-    sys.exit(NOT_NOW if said.ended != "done" else AMISS if said.changes["rejected"] else 0)
+    amiss = said.changes["rejected"] or said.held or said.failed
+    sys.exit(NOT_NOW if said.ended != "done" else AMISS if amiss else 0)
 
 
 def change_as_dict(change: Change) -> dict[str, object]:
@@ -107,6 +110,12 @@ def _tell(said: Summary, *, write: bool, observing: bool) -> None:
     click.echo(f"Run {said.run_id}: {said.events} new events, {said.subjects} subjects, {counted}; {said.calls} calls.")
     if said.unmatched:
         click.echo(f"{said.unmatched} without a record in Salesforce: no usable whId, or it is gone.")
+    if said.failed:
+        click.echo(f"{said.failed} failed and wait for another try.", err=True)
+    for trouble in said.troubles:
+        click.echo(f"  {trouble}", err=True)
+    for group, number in sorted(said.held.items()):
+        click.echo(f"The brake holds {counted_(number, 'change')} back: {group}. Type: syncd held", err=True)
     if said.ended != "done":
         click.echo(f"Ended early, {said.ended}: {f'{said.code} {said.words}'.strip()}", err=True)
         click.echo("Everything is kept and is tried again.", err=True)

@@ -109,7 +109,7 @@ def _typed(values: Mapping[str, Any], prefix: Key) -> dict[str, Any]:
         field = keys().get((*prefix, name))
         if field is None:
             typed[name] = _typed(value, (*prefix, name))
-        elif field.annotation in {int, bool}:
+        elif field.annotation in {int, float, bool}:
             typed[name] = _lenient(field.annotation, value)
         elif get_origin(field.annotation) is tuple and value == "":  # an empty list, not decoded by the source
             typed[name] = []

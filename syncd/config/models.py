@@ -70,6 +70,18 @@ class SyncSection(Section):
     retry_for: Duration = parse_duration("7d")
 
 
+Share = Annotated[float, Field(gt=0, le=1)]
+
+
+class BrakeSection(Section):
+    enabled: bool = True
+    max_marks: int = Field(200, ge=1)
+    max_share: Share = 0.03
+    group_min: int = Field(50, ge=2)
+    send_share: Share = 0.1
+    domain_share: Share = 0.8
+
+
 class SalesforceSection(Section):
     auth: Literal["jwt", "client_credentials", "session", "password"] = "jwt"
     login_host: Host = Field("login.salesforce.com", min_length=1)
@@ -97,6 +109,10 @@ class ObjectFields(Section):
     bounce_date: OptionalApiName = "EmailBouncedDate"
     bounce_reason: OptionalApiName = "EmailBouncedReason"
     opted_out: OptionalApiName = "HasOptedOutOfEmail"
+    invalid: OptionalApiName = ""
+    soft_bounce_count: OptionalApiName = ""
+    last_open: OptionalApiName = ""
+    last_click: OptionalApiName = ""
 
 
 class PersonAccountFields(ObjectFields):
@@ -170,6 +186,7 @@ class SoftBounceSection(Section):
         "rate_limited",
         "too_large",
     )
+    pause_days: int = Field(7, ge=0, le=MAX_DAYS)
     by_reason: ByReasonSection = _section()
 
     @field_validator("window_days")
@@ -225,9 +242,10 @@ class RulesSection(Section):
 
 
 class ActivitiesSection(Section):
-    mode: Literal["per_send", "off"] = "per_send"
+    mode: Literal["per_send", "per_event", "off"] = "per_send"
     on: Annotated[tuple[Literal["open", "click"], ...], Sequence] = Field(("open", "click"), min_length=1)
     every: Duration = parse_duration("15m")
+    external_id_field: OptionalApiName = ""
     subject: SubjectTemplate = Field("{subject}", min_length=1, max_length=255)
     settle_uncertain: Duration = parse_duration("10m")
 
@@ -251,6 +269,7 @@ class Settings(Section):
     store: StoreSection = _section()
     receiver: ReceiverSection = _section()
     sync: SyncSection = _section()
+    brake: BrakeSection = _section()
     salesforce: SalesforceSection = _section()
     mapping: MappingSection = _section()
     fields: FieldsSection = _section()
@@ -288,5 +307,6 @@ class Settings(Section):
             max_per_day=section.max_per_day,
             span_days=section.span_days,
             ignore_reasons=frozenset(section.ignore_reasons),
+            pause_days=section.pause_days,
             by_reason=tuple((reason, own) for reason, own in section.by_reason.model_dump().items() if own),
         )

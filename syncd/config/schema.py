@@ -49,7 +49,7 @@ def toml(value: object) -> str:
         return f'"{format_duration(value)}"'
     if isinstance(value, list | tuple):
         return f"[{', '.join(toml(item) for item in value)}]"
-    if isinstance(value, bool | int):
+    if isinstance(value, bool | int | float):
         return json.dumps(value)
     return json.dumps("" if value is None else str(value), ensure_ascii=False)
 

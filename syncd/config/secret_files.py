@@ -87,7 +87,7 @@ class Secrets:
     def salesforce_security_token(self) -> str:
         """Empty without a file: where the network is trusted, Salesforce wants none."""
         name = "salesforce_security_token"
-        return self._word(name, "security token") if self._path(name).exists() else ""
+        return self._word(name, "security token") if self._is_there(name) else ""
 
     def _word(self, name: str, what: str) -> str:
         path, how = self._alone(name, f"a {what}")
@@ -104,11 +104,18 @@ class Secrets:
         if self.credentials_dir:
             handed_over = self.credentials_dir / name
             try:
-                if handed_over.exists():
+                # a blank one stands in a unit for a file that is not there: SetCredential
+                if handed_over.exists() and handed_over.read_bytes().strip():
                     return handed_over
             except OSError:
                 return handed_over
         return self.directory / name
+
+    def _is_there(self, name: str) -> bool:
+        try:
+            return self._path(name).exists()
+        except OSError:
+            return False
 
     def _read(self, path: Path, make: str, verb: str = "run") -> list[str]:
         try:
@@ -118,6 +125,11 @@ class Secrets:
         except FileNotFoundError:
             raise ConfigError(f"{path}: there is no such file\n  {verb}: {make}") from None
         except PermissionError:
+            if self.credentials_dir:
+                raise ConfigError(
+                    f"{path}: was not handed over by systemd\n  {verb}: {make}"
+                    f"\n  (the unit wants the line LoadCredential={path.name}:{path}, and a restart)"
+                ) from None
             raise ConfigError(
                 f"{path}: {_user()} may not read it\n  run: chown {_user()} {_quoted(path)}"
                 f"   (or let systemd hand it over: LoadCredential={path.name}:{path})"

@@ -5,6 +5,7 @@
     gather    their facts and their records; Tasks of unknown fate are looked up
     plan      what follows (pure)
     intend    every change is committed with before, after and why, before the first call
+    brake     marks that are too many of one kind, and what of a send goes to the wrong records, wait for a person
     apply     the calls that change Salesforce, and their receipts
     release   the claims are given back; what is to be tried again is due later
 
@@ -15,25 +16,34 @@ settled by reading.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from syncd.engine import outage
 from syncd.engine.apply import apply
+from syncd.engine.braking import Brake, pausing
 from syncd.engine.context import Context, Options, Stopped, Summary, assemble
 from syncd.engine.gather import gather
+from syncd.engine.guard import Guard
+from syncd.engine.undoing import undo
+from syncd.engine.unsure import must_wait
 from syncd.errors import BudgetSpent, ConfigError, Fatal, Retriable
+from syncd.figures import are_due
 from syncd.model import Plan, State
-from syncd.plan import activity_is_due, plan, wants_record
+from syncd.plan import activity_is_due, opt_out_is_stuck, plan, wants_record
 from syncd.salesforce import Need
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from syncd.model import Case, Record, Subject
+    from syncd.model import Case, Record, Rules, Subject
 
+POINTLESS = frozenset({"REQUEST_LIMIT_EXCEEDED", "API_CURRENTLY_DISABLED"})
+"""After one of these no other call is answered either."""
+DAY = 86_400_000
 SOON = 1  # ms: not in this run, but in the next
 
-__all__ = ["Context", "Options", "Summary", "assemble", "run"]
+__all__ = ["Context", "Options", "Summary", "assemble", "run", "undo"]
 
 
 def run(
@@ -54,16 +64,21 @@ def run(
     """
     started = c.now()
     said = Summary(run_id=c.work.begin(cause, started, c.options.settle))
+    brake = Brake(c, said)
     calls_before = c.crm.session.calls
     tasks_at = 0 if tasks_now else _next_tasks(c)
     try:
         _after_observing(c, started, write=write, show_again_in=show_again_in)
         _fold_in(c, said, started)
+        brake.pausing = pausing(c, started, write=write)
         with c.budget.for_(Need.OPT_OUTS):
             outage.admit(c, patient=patient)
-        _plan_all(c, said, started, show_again_in=0 if write else show_again_in, tasks_at=tasks_at)
+        trouble = _plan_all(c, said, brake, started, show_again_in=0 if write else show_again_in, tasks_at=tasks_at)
         if write:
+            brake.apply()
             apply(c, said)
+        if trouble:
+            raise trouble
         if write and tasks_at <= started:
             c.work.set_meta(_LAST_TASKS, str(started))
     except Stopped:
@@ -113,17 +128,28 @@ def _fold_in(c: Context, said: Summary, started: int) -> None:
         c.going_on(said.run_id)
 
 
-def _plan_all(c: Context, said: Summary, started: int, *, show_again_in: int, tasks_at: int) -> None:
-    """All that is due, or what there are calls for: at least the opt-outs. The rest stays due."""
+def _plan_all(
+    c: Context, said: Summary, brake: Brake, started: int, *, show_again_in: int, tasks_at: int
+) -> Retriable | None:
+    """All that is due, or what there are calls for: at least the opt-outs. The rest stays due.
+
+    What keeps Salesforce from answering for one page need not keep it from taking what was planned before: then it is
+    returned, for the run to end with.
+    """
     opt_outs_only = bool(c.budget.free_at(Need.MARKS))
     try:
         with c.budget.for_(Need.OPT_OUTS if opt_outs_only else Need.MARKS):
             while page := _claim(c, said, started, opt_outs_only=opt_outs_only):
-                _plan_page(c, said, page, show_again_in=show_again_in, tasks_at=tasks_at)
+                _plan_page(c, said, brake, page, show_again_in=show_again_in, tasks_at=tasks_at)
     except BudgetSpent as error:
         said.spent(error)
+    except Retriable as error:
+        if error.code in POINTLESS or (error.code == "unreachable" and not error.uncertain):
+            raise
+        return error
     if opt_outs_only and c.work.is_due(started):
         said.spent(c.budget.shortage(Need.MARKS))
+    return None
 
 
 def _claim(c: Context, said: Summary, started: int, *, opt_outs_only: bool = False) -> list[Subject]:
@@ -131,21 +157,26 @@ def _claim(c: Context, said: Summary, started: int, *, opt_outs_only: bool = Fal
     return c.work.claim(said.run_id, c.options.batch_size, started, opt_outs_only=opt_outs_only)
 
 
-def _plan_page(c: Context, said: Summary, page: Sequence[Subject], *, show_again_in: int, tasks_at: int) -> None:
+def _plan_page(
+    c: Context, said: Summary, brake: Brake, page: Sequence[Subject], *, show_again_in: int, tasks_at: int
+) -> None:
     """Plans one page and commits the intents; or, with `show_again_in`, shows them and leaves their subjects due."""
     short = c.budget.shortage(Need.ACTIVITIES)
     tasks_at = max(tasks_at, short.until if short else 0)
     wait_for_tasks = tasks_at > c.now()
     rules = replace(c.rules, activities="off") if wait_for_tasks else c.rules
+    guard = Guard(c, said)
     try:
-        cases, records = gather(c, said, page, rules)
+        # like activities, figures are written every so often, or beside what doesn't wait
+        figures = frozenset[str]() if wait_for_tasks else c.crm.records.figures
+        cases, records = gather(c, said, guard, page, rules, figures)
     except BudgetSpent as error:
         c.work.put_off((subject.id for subject in page), error.until)
         raise
     except (Retriable, Fatal, ConfigError):
         c.work.failed(((subject.id, c.retry_at(subject.attempts)) for subject in page), c.now())
         raise
-    plans = [(case, plan(case, records[case.subject.sf_id], rules, c.now())) for case in cases if _has(case, records)]
+    plans = list(_planned(c, guard, cases, records, rules, pause=brake.pausing))
     said.subjects += len(page)
     for case, planned in plans:
         said.planned.update(change.what.value for change in planned.changes if change.is_open)
@@ -153,17 +184,33 @@ def _plan_page(c: Context, said: Summary, page: Sequence[Subject], *, show_again
     if show_again_in:
         c.work.put_off((case.subject.id for case, planned in plans if planned != Plan()), c.now() + show_again_in)
         return
-    if wait_for_tasks:
-        waiting = (case for case in cases if _has(case, records) or not wants_record(case, rules))
-        put_off = [case.subject.id for case in waiting if activity_is_due(case, c.rules)]
-        c.work.put_off(put_off, tasks_at)
-        if put_off:
-            said.spent(short)
+    brake.watch(cases, records)
+    if wait_for_tasks and _leave_tasks(c, guard.standing(cases), records, tasks_at):
+        said.spent(short)
     refused = [change.state.value for _, planned in plans for change in planned.changes]
     said.changes.update(state for state in refused if state == State.REJECTED)
+    # an opt-out is tried for ever
+    stuck = (case.subject.id for case, _ in plans if opt_out_is_stuck(case, records[case.subject.sf_id]))
+    c.work.put_off(stuck, c.now() + DAY)
     rules_id = c.journal.rules_id(c.rules, c.now())
     c.journal.commit(said.run_id, rules_id, ((case.subject.id, planned) for case, planned in plans), c.now())
 
 
-def _has(case: Case, records: dict[str, Record]) -> bool:
-    return case.subject.sf_id in records
+def _planned(
+    c: Context, guard: Guard, cases: Sequence[Case], records: Mapping[str, Record], rules: Rules, *, pause: bool
+) -> Iterator[tuple[Case, Plan]]:
+    for case in cases:
+        if record := records.get(case.subject.sf_id):
+            planned = guard.think(case, partial(plan, record=record, rules=rules, now=c.now(), pausing=pause))
+            if planned and not must_wait(c, case, record, planned):
+                yield case, planned
+
+
+def _leave_tasks(c: Context, cases: Sequence[Case], records: Mapping[str, Record], tasks_at: int) -> int:
+    """Those whose activities or figures wait are due again when activities are written; how many."""
+    now = replace(c.rules, activities="off")
+    waiting = (case for case in cases if case.subject.sf_id in records or not wants_record(case, now))
+    figures = c.crm.records.figures
+    put_off = [case.subject.id for case in waiting if activity_is_due(case, c.rules) or are_due(case, c.rules, figures)]
+    c.work.put_off(put_off, tasks_at)
+    return len(put_off)

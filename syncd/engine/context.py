@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from syncd.brake import Limits
 from syncd.salesforce.budget import Budget
-from syncd.store import Calls, Journal, Work, open_store
+from syncd.store import Calls, Holds, Journal, Work, open_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -43,9 +44,11 @@ class Context:
 
     work: Work
     journal: Journal
+    holds: Holds
     calls: Calls
     crm: Crm
     rules: Rules
+    limits: Limits
     options: Options
     now: Callable[[], int]
     chance: Callable[[], float]  # in [0, 1)
@@ -87,10 +90,15 @@ class Summary:
     events: int = 0
     subjects: int = 0
     unmatched: int = 0
+    failed: int = 0  # subjects put off because something that is theirs went wrong
     calls: int = 0
+    troubles: list[str] = field(default_factory=list)  # what that was, each once
     resumes_at: int = 0
+    insisted: int = 0  # calls for what was locked
+    full: bool = False  # Salesforce has no room for anything new
     planned: Counter[str] = field(default_factory=Counter)  # by what
     changes: Counter[str] = field(default_factory=Counter)  # by state
+    held: Counter[str] = field(default_factory=Counter)  # by group
 
     def as_dict(self) -> dict[str, object]:
         return {
@@ -101,11 +109,18 @@ class Summary:
             "events": self.events,
             "subjects": self.subjects,
             "unmatched": self.unmatched,
+            "failed": self.failed,
+            "troubles": self.troubles,
             "calls": self.calls,
             "resumes_at": self.resumes_at,
             "planned": dict(self.planned),
             "changes": dict(self.changes),
+            "held": dict(self.held),
         }
+
+    def trouble(self, text: str) -> None:
+        if text not in self.troubles:
+            self.troubles.append(text)
 
     def spent(self, error: BudgetSpent | None) -> None:
         """What there are calls for goes on; the rest waits."""
@@ -132,9 +147,11 @@ def assemble(
         yield Context(
             work=Work(db),
             journal=Journal(db),
+            holds=Holds(db),
             calls=Calls(db),
             crm=crm,
             rules=settings.judgement(),
+            limits=Limits(**settings.brake.model_dump()),
             options=Options(
                 batch_size=settings.sync.batch_size,
                 retry_for=_ms(settings.sync.retry_for),

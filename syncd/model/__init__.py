@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from syncd.model.changes import Change, Fate, Plan, Receipt, Record, Shape, State
 from syncd.model.events import BEFORE_ALL, Event, Kind
-from syncd.model.facts import Case, Recipient, Subject
+from syncd.model.facts import Case, Match, Move, Recipient, Subject
 from syncd.model.judgement import (
     SENDERS_FAULT,
     Engagement,
     Justification,
     Outcome,
     Rules,
+    Seen,
     Send,
     SoftBounceRule,
     Standing,
@@ -43,6 +44,8 @@ __all__ = [
     "Justification",
     "Kind",
     "Ledger",
+    "Match",
+    "Move",
     "Outcome",
     "Pending",
     "Plan",
@@ -51,6 +54,7 @@ __all__ = [
     "Record",
     "Remembered",
     "Rules",
+    "Seen",
     "Send",
     "Shape",
     "SoftBounceRule",

@@ -14,10 +14,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What can be done with an object's fields, by role (bounce_date, bounce_reason, opted_out)."""
+    """What can be done with an object's fields, by role (bounce_date, bounce_reason, opted_out, …).
+
+    `days`: roles that are kept in fields of type date, so without the time.
+    """
 
     writable: frozenset[str] = frozenset({"bounce_date", "bounce_reason", "opted_out"})
     lengths: Mapping[str, int] = field(default_factory=lambda: {"bounce_reason": 255})
+    days: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,8 @@ class State(StrEnum):
     SUPERSEDED = "superseded"  # not sent, or not needed any more: a later plan took its place
     FOUND = "found"  # already so in Salesforce: nothing was written, but it is remembered
     REFUSED = "refused"  # syncd would not write it; the receipt says why
+    HELD = "held"  # the brake keeps it back until a person decides
+    DROPPED = "dropped"  # a person refused it
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +91,12 @@ class Fate(StrEnum):
 
     TAKEN = "taken"
     LATER = "later"
+    LOCKED = "locked"  # somebody else writes it at this moment
+    MOVED = "moved"  # not what it was when it was read: merged, converted; planned anew
     GONE = "gone"  # the record or Task is deleted
+    EXISTS = "exists"  # what was to be created is there already
+    FULL = "full"  # nothing new can be created; what exists can be changed
+    STOP = "stop"  # nobody's row will be taken
     REJECTED = "rejected"
 
 

@@ -20,6 +20,7 @@ class Recipient:
     address: str
     whid: str
     lookups: int = 0
+    matched: str = "no"  # id, external_id, email: how its record was found
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,30 @@ class Subject:
     object: str = ""
     attempts: int = 0
     failing_since: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A subject, or only some `recipients` of it (their ids), is this record. `how` it was found: id, external_id,
+    email; empty if nothing new was found out about its recipients."""
+
+    subject: Subject
+    sf_id: str
+    object: str
+    how: str = ""
+    recipients: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """An id that leads to another record: merged into it, a Lead converted to it, or the Contact of a person account.
+
+    `how`: merged, converted or person.
+    """
+
+    sf_id: str
+    to_id: str
+    how: str
 
 
 @dataclass(frozen=True, slots=True)

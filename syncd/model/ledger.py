@@ -17,7 +17,9 @@ class What(StrEnum):
     MARK = "mark"
     LIFT = "lift"
     OPT_OUT = "opt_out"
+    ENGAGEMENT = "engagement"
     ACTIVITY = "activity"
+    UNDO = "undo"
 
 
 class Aspect(StrEnum):
@@ -42,6 +44,7 @@ class Decision:
     through: int
     by: str
     note: str = ""
+    sf_id: str = ""  # the record it was said of, if that was merged into the subject's since
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +79,7 @@ class Activity:
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """A change that may or may not have reached Salesforce: settled by reading."""
+    """A change that may or may not have reached Salesforce: settled by reading. `held`: it has not, and waits."""
 
     id: int
     what: What
@@ -86,14 +89,18 @@ class Pending:
     activity: str = ""
     intended_at: int = 0
     sf_id: str = ""
+    unsure_since: int = 0  # when it was last known to be under way
+    held: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """What is remembered of one subject. `refused`: (what, why, event key) that were already told once."""
+    """What is remembered of one subject's record. `refused`: (what, why, event key) that were already told once."""
 
     mark: Remembered | None = None
     opt_out: Remembered | None = None
     activities: Mapping[str, Activity] = field(default_factory=dict)
     pending: tuple[Pending, ...] = ()
     refused: frozenset[tuple[str, str, str]] = frozenset()
+    inherited: tuple[Remembered, ...] = ()  # marks of records that were merged into this one
+    engagement: Mapping[str, Value] = field(default_factory=dict)  # what the record last said of it, by role

@@ -4,23 +4,29 @@ A WSGI server needs a thread for each answer that waits for the disk; here it is
 slowly, or a store that is locked, takes no thread from the others. The app stays plain WSGI and knows of this only that
 somebody else may do the waiting (`HOLD`).
 
-Measured with `python -m tests.bench` (64 connections, one core, of the rate of a bare Flask 204): this 0.61, the same
-app on 64 WSGI threads 0.39 to 0.53 with twice the p99. Tried beside it: answers that a few WSGI threads leave to the
-writer (0.50), uvloop (3 % more, not worth a dependency), commits on the loop itself (5 % more, but then a locked store
-would stop everything). What is left is Python: two fifths Flask, a third reading the event; SQLite is a twentieth.
+One case does not reach Flask: a body that is all events, sent to a token of the list. It is nearly every request, and
+its answer is always the same. A test sends whatever it can think of both ways and compares answers and rows.
+
+Measured with `python -m tests.bench` (64 connections, one core, of the rate of a bare Flask 204): this 1.2, with Flask
+in every request 0.6, the same app on 64 WSGI threads 0.39 to 0.58 with twice the p99. Tried beside it: answers that a
+few WSGI threads leave to the writer (0.50), uvloop (3 % more, not worth a dependency), commits on the loop itself (5 %
+more, but then a locked store or a hanging disk would stop everything).
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import signal
 import sys
+import time
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_to_bytes
 
-from syncd.receiver.app import DRAINED, GIVE_UP, HOLD, PREFIX, unavailable
-from syncd.systemd import notify
+from syncd.receiver.app import DRAINED, GIVE_UP, HOLD, PREFIX, TAKEN, unavailable
+from syncd.systemd import let_go, notify
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -47,6 +53,8 @@ Answer = tuple[int, list[tuple[str, str]], bytes]
 
 SLOWEST = 30.0
 """Seconds in which a body must have come."""
+LINGER = 0.5
+"""Seconds that a worker goes on after its last connection was made, for that to say what it wants."""
 _TOO_SLOW: Answer = (408, [("server", ""), ("connection", "close")], b"")
 _log = logging.getLogger(__name__)
 
@@ -54,17 +62,20 @@ _log = logging.getLogger(__name__)
 class Seam:
     """The RSGI application that a worker runs.
 
-    `pulse`: so often, in seconds, systemd's watchdog wants to hear that the store answers; 0: nobody watches.
+    `listener`: the descriptor that connections come from. `pulse`: so often, in seconds, systemd's watchdog wants to
+    hear that the store answers; 0: nobody watches.
     """
 
-    def __init__(self, app: Flask, pulse: float = 0.0) -> None:
+    def __init__(self, app: Flask, listener: int = -1, pulse: float = 0.0) -> None:
         self._app = app.wsgi_app
         self._intake = app.extensions["intake"]
         self._tokens = app.extensions["tokens"]
         self._limit: int = app.extensions["max_body_bytes"]
         self._refusal = _answer_of(unavailable())
+        self._thanks = _answer_of(TAKEN)
         self._reading: dict[asyncio.Task[Any], float] = {}
         self._latest: tuple[Future[None], asyncio.Future[bool]] | None = None
+        self._listener = listener
         self._pulse = pulse
         self._counted: Future[None] | None = None
         self._probe: Future[None] | None = None
@@ -72,6 +83,7 @@ class Seam:
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         loop.call_later(1, self._end_slow_ones)
+        loop.add_signal_handler(signal.SIGTERM, self._leave)
         notify("READY=1", "STATUS=receiving")
         if self._pulse:
             self._prove()
@@ -83,30 +95,40 @@ class Seam:
         path = scope.path
         if "%" in path:
             path = unquote_to_bytes(path).decode("latin-1")
-        body = b""
+        body, answer, commit = b"", self._thanks, None
         # Nobody without a token makes the receiver read.
         if scope.method == "POST" and path.startswith(PREFIX) and path[len(PREFIX) :].rstrip("/") in self._tokens:
-            task = asyncio.current_task()
-            assert task  # noqa: S101
-            self._reading[task] = self._loop.time()
-            try:
-                body = await self._body(scope, transport)
-            except asyncio.CancelledError:
+            read = await self._body(scope, transport)
+            if read is None:
                 transport.response_bytes(*_TOO_SLOW)
                 return
-            finally:
-                del self._reading[task]
-        answer, commit = self._call(scope, path, body)
+            body = read
+            if len(body) <= self._limit and path[-1] != "/":
+                commit = self._intake.submit_events(body, time.time_ns() // 1_000_000)
+        if commit is None:
+            answer, commit = self._call(scope, path, body)
         if commit is None or await self._outcome(commit):
             transport.response_bytes(*answer)
         else:
             transport.response_bytes(*self._refusal)
 
-    async def _body(self, scope: Scope, transport: Transport) -> bytes:
-        """The body; of one over the limit a little more than the limit. The rest is read so that the answer is."""
-        length = scope.headers.get("content-length", "")
-        if length.isdecimal() and int(length) <= self._limit:
-            return await transport()
+    async def _body(self, scope: Scope, transport: Transport) -> bytes | None:
+        """The body; of one over the limit a little more than the limit. None if it does not come in time."""
+        task = asyncio.current_task()
+        assert task  # noqa: S101
+        self._reading[task] = self._loop.time()
+        try:
+            length = scope.headers.get("content-length", "")
+            if length.isdecimal() and int(length) <= self._limit:
+                return await transport()
+            return await self._start(transport)
+        except asyncio.CancelledError:
+            return None
+        finally:
+            del self._reading[task]
+
+    async def _start(self, transport: Transport) -> bytes:
+        """A body of unknown length, or its start. The rest is read so that its sender gets to read the answer."""
         body = bytearray()
         drained = 0
         async for chunk in transport:
@@ -175,6 +197,15 @@ class Seam:
         timer = self._loop.call_later(GIVE_UP, give_up)
         commit.add_done_callback(lambda done: self._loop.call_soon_threadsafe(settle, done.exception() is None))
         return outcome
+
+    def _leave(self) -> None:
+        """Takes no connection any more, and only then does as granian does when asked to stop.
+
+        That closes every connection on which nothing was said yet, so one that was made just before would break. SIGINT
+        is granian's: it does the same for both signals.
+        """
+        let_go(self._listener)
+        self._loop.call_later(LINGER, os.kill, os.getpid(), signal.SIGINT)
 
     def _prove(self) -> None:
         """Feeds the watchdog if a commit was settled since the last time; if nothing came, with a commit of its own.

@@ -92,6 +92,7 @@ class Server(MPServer):
             backpressure=BACKLOG,
             backlog=BACKLOG,
             http=HTTPModes.http1,
+            # ends a connection that is idle for so long, too: the README's proxy gives up earlier
             http1_settings=HTTP1Settings(header_read_timeout=15_000, max_buffer_size=64 * 1024),
             websockets=False,
             log_level=LogLevels.warning,
@@ -103,7 +104,7 @@ class Server(MPServer):
         )
         self._listener = listener
         self._config_path = config_path
-        self.loader = Loader(settings, os.getpid(), watchdog_seconds() / 3)
+        self.loader = Loader(settings, os.getpid(), listener.fileno(), watchdog_seconds() / 3)
 
     def _init_shared_socket(self) -> None:
         self._listener.set_inheritable(True)
@@ -139,11 +140,12 @@ class Loader:
 
     settings: Settings  # those of the last reload: a worker that replaces a dead one gets them too
     parent: int
-    pulse: float = 0.0  # see Seam
+    listener: int
+    pulse: float = 0.0
 
     def __call__(self) -> Seam:
         die_with(self.parent)
-        seam = Seam(create_app(self.settings), self.pulse)
+        seam = Seam(create_app(self.settings), self.listener, self.pulse)
         gc.collect()
         gc.freeze()  # what is there now stays: no use in looking through it again and again
         return seam

@@ -7,17 +7,20 @@ from typing import TYPE_CHECKING
 import structlog
 
 from syncd.salesforce.budget import Need
-from syncd.salesforce.ids import RecordId, record_id
+from syncd.salesforce.follow import Reading, follow
 from syncd.salesforce.login import LEGACY_WARNING
 from syncd.salesforce.lookup import Lookup
-from syncd.salesforce.records import READ_A_CALL, WRITE_A_CALL, Records, Row
+from syncd.salesforce.records import READ_A_CALL, UNSEEN, WRITE_A_CALL, Records, Row
 from syncd.salesforce.session import Session
 from syncd.salesforce.tasks import Found, Tasks
 
 if TYPE_CHECKING:
-    from syncd.config import Settings
+    from collections.abc import Iterable, Mapping
 
-__all__ = ["READ_A_CALL", "WRITE_A_CALL", "Crm", "Found", "Need", "RecordId", "Row", "record_id"]
+    from syncd.config import Settings
+    from syncd.model import Move
+
+__all__ = ["READ_A_CALL", "UNSEEN", "WRITE_A_CALL", "Crm", "Found", "Need", "Reading", "Row"]
 
 
 class Crm:
@@ -30,4 +33,8 @@ class Crm:
         fields = {name: getattr(settings.fields, name) for name in ("Contact", "Lead", "Account")}
         self.records = Records(self.session, fields)
         self.lookup = Lookup(self.session, self.records, settings.mapping, fields)
-        self.tasks = Tasks(self.session)
+        self.tasks = Tasks(self.session, settings.activities.external_id_field)
+
+    def read(self, ids: Iterable[str], remembered: Mapping[str, Move]) -> Reading:
+        """These records, or what they have become; `remembered`: where ids are known to lead."""
+        return follow(self.records, ids, remembered)

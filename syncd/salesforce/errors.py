@@ -13,28 +13,47 @@ import requests
 from simple_salesforce.exceptions import SalesforceError as LibraryError
 from urllib3.exceptions import NameResolutionError, NewConnectionError
 
-from syncd.errors import Fatal, Retriable
+from syncd.errors import Fatal, Refused, Retriable
 from syncd.model import Fate, Receipt
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-RETRIABLE = frozenset(
-    {
-        "UNABLE_TO_LOCK_ROW",  # "temporary states"
-        "TOO_MANY_APEX_REQUESTS",  # "transient. Resend after a short wait"
-        "SERVER_UNAVAILABLE",
-        "UNKNOWN_EXCEPTION",
-        "QUERY_TIMEOUT",
-        "REQUEST_RUNNING_TOO_LONG",
-        "ENTITY_IS_LOCKED",  # in an approval process
-        "REQUEST_LIMIT_EXCEEDED",  # over 24 hours, or concurrent ones
-        "STORAGE_LIMIT_EXCEEDED",
-        "API_CURRENTLY_DISABLED",
-    }
-)
-GONE = frozenset({"ENTITY_IS_DELETED"})
+LONGEST_WORDS = 1_000  # of Salesforce's that are kept
+FATES: Mapping[str, Fate] = {
+    # Passing. SOAP StatusCode texts: "temporary states"; "transient. Resend after a short wait"; an approval process.
+    "UNABLE_TO_LOCK_ROW": Fate.LOCKED,
+    "TOO_MANY_APEX_REQUESTS": Fate.LATER,
+    "ENTITY_IS_LOCKED": Fate.LATER,
+    "SERVER_UNAVAILABLE": Fate.LATER,
+    "UNKNOWN_EXCEPTION": Fate.LATER,
+    "QUERY_TIMEOUT": Fate.LATER,
+    "REQUEST_RUNNING_TOO_LONG": Fate.LATER,
+    "API_CURRENTLY_DISABLED": Fate.LATER,
+    # The day's calls ("TotalRequests …") or too many long ones at once ("Concurrent…"): one code, and both pass.
+    "REQUEST_LIMIT_EXCEEDED": Fate.LATER,
+    # Only creating needs room.
+    "STORAGE_LIMIT_EXCEEDED": Fate.FULL,
+    # Another record by now: look where it went (MasterRecordId, ConvertedContactId).
+    "ENTITY_IS_DELETED": Fate.GONE,
+    "CANNOT_UPDATE_CONVERTED_LEAD": Fate.MOVED,
+    # On a replay it is what was wanted: look which one it is.
+    "DUPLICATE_VALUE": Fate.EXISTS,
+    "DUPLICATE_EXTERNAL_ID": Fate.EXISTS,
+    # "The operation you requested isn't allowed due to a security policy in your organization" (Marketo diagnostics);
+    # nobody's row will be taken until an administrator has changed something.
+    "TXN_SECURITY_NO_ACCESS": Fate.STOP,
+    "TXN_SECURITY_METERING_ERROR": Fate.STOP,
+    "API_DISABLED_FOR_ORG": Fate.STOP,
+    "INVALID_SESSION_ID": Fate.STOP,
+}
+"""What a code means for a row; one that is not here rejects it: validation rules, triggers, lengths, permissions.
+
+Of a whole call those that pass are Retriable, all others Fatal. Matched by code alone, but for the limit: no text.
+"""
+PASSING = frozenset({Fate.LATER, Fate.LOCKED, Fate.FULL})
 _RETRIABLE_STATUS = frozenset({408, 420, 429})
+_FROM_BETWEEN = frozenset({400, 403, 404})  # without Salesforce's code: a proxy's, a firewall's or a CDN's page
 
 
 def receipt(row: Mapping[str, Any]) -> Receipt:
@@ -44,13 +63,32 @@ def receipt(row: Mapping[str, Any]) -> Receipt:
     errors = row.get("errors") or [{}]
     code = str(errors[0].get("statusCode") or "UNKNOWN_EXCEPTION")
     words = "; ".join(str(error.get("message") or "") for error in errors)
-    return Receipt(str(row.get("id") or ""), code, words, _fate(code))
+    return refusal(code, words, str(row.get("id") or ""))
 
 
-def _fate(code: str) -> Fate:
-    if code in RETRIABLE:
-        return Fate.LATER
-    return Fate.GONE if code in GONE else Fate.REJECTED
+def refusal(code: str, words: str, sf_id: str = "") -> Receipt:
+    """What Salesforce's code means for this row."""
+    return Receipt(sf_id, code, words[:LONGEST_WORDS], FATES.get(code, Fate.REJECTED))
+
+
+def results(answer: object, expected: int) -> list[Any]:
+    """The rows of a collections answer, one for each that was sent; anything else says nothing of what was done."""
+    if not isinstance(answer, list) or len(answer) != expected or not all(map(_is_result, answer)):
+        raise misread(f"expected {expected} results")
+    return answer
+
+
+def _is_result(row: object) -> bool:
+    return (
+        isinstance(row, dict)
+        and isinstance(row.get("success"), bool)
+        and (row["success"] or all(isinstance(error, dict) for error in row.get("errors") or ()))
+    )
+
+
+def misread(words: str) -> Retriable:
+    """An answer with a shape that nobody documents: a proxy's, or one that was cut off."""
+    return Retriable("unreadable_answer", words, uncertain=True)
 
 
 def translate(error: Exception) -> NoReturn:
@@ -58,7 +96,7 @@ def translate(error: Exception) -> NoReturn:
     if isinstance(error, LibraryError):
         _refused(error)
     if isinstance(error, requests.exceptions.JSONDecodeError):
-        raise Retriable("unreadable_answer", "the answer was cut off or no JSON", uncertain=True) from error
+        raise misread("the answer was cut off or no JSON") from error
     if isinstance(error, requests.exceptions.SSLError) and _untrusted(error):
         raise Fatal(
             "tls", f"no trusted connection to Salesforce ({_cause(error)}); see [salesforce] ca_bundle"
@@ -74,12 +112,17 @@ def _refused(error: LibraryError) -> NoReturn:
     if not isinstance(first, dict):
         first = {}
     code = str(first.get("errorCode") or f"HTTP_{status}")
-    words = str(first.get("message") or "")
+    words = str(first.get("message") or "")[:LONGEST_WORDS]
     if status >= 500 or status in _RETRIABLE_STATUS:
         # A server may answer 503 after it has committed.
         raise Retriable(code, words, uncertain=status >= 500) from error
-    if code in RETRIABLE:
+    fate = FATES.get(code)
+    if fate in PASSING:
         raise Retriable(code, words) from error
+    if not first and status in _FROM_BETWEEN:
+        raise Retriable(code, "this page is not Salesforce's: something between answers") from error
+    if status == 400 and fate is not Fate.STOP:
+        raise Refused(code, words) from error
     raise Fatal(code, words) from error
 
 

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from simple_salesforce.format import format_soql
 
-from syncd.salesforce.ids import RecordId, record_id
+from syncd.ids import RecordId, record_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -35,9 +35,14 @@ class Lookup:
         self._mapping = mapping
         self._fields = fields
 
+    @property
+    def by_id(self) -> bool:
+        """Whether a whId may be a record's id at all."""
+        return self._mapping.whid != "external_id"
+
     def named(self, whid: str) -> RecordId | None:
         """The record whose id this whId is, without a call; None if whIds are something else here."""
-        return None if self._mapping.whid == "external_id" else record_id(whid)
+        return record_id(whid) if self.by_id else None
 
     def is_usable(self, whid: str) -> bool:
         """Whether it can name a record at all, be there one or not."""

@@ -4,32 +4,52 @@ from __future__ import annotations
 
 import time
 import unicodedata
-from collections import defaultdict
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from syncd.errors import Retriable
-from syncd.model import Record, Shape
-from syncd.salesforce.errors import receipt
+from simple_salesforce.format import format_soql
+
+from syncd.errors import Fatal, Refused
+from syncd.figures import FIGURES
+from syncd.model import Move, Record, Shape
+from syncd.salesforce.errors import misread, receipt, results
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from syncd.config.models import ObjectFields
     from syncd.model import Receipt, Value
+    from syncd.salesforce.follow import Reading
     from syncd.salesforce.session import Session
 
 READ_A_CALL = 2_000
 WRITE_A_CALL = 200
 SHAPE_KEPT = 3_600  # seconds: a permission that was given is seen within the hour
-PERSON_LINKS = {
+LINKS = {
     "Contact": ("IsPersonAccount", "AccountId"),
-    "Lead": (),
+    "Lead": ("IsConverted", "ConvertedContactId"),
     "Account": ("IsPersonAccount", "PersonContactId"),
 }
-"""What tells a person account. An org without them has no such fields, and asking for them would refuse the call."""
-TYPES = {"bounce_date": {"datetime"}, "bounce_reason": {"string", "textarea"}, "opted_out": {"boolean"}}
+"""What tells a person account, or where a Lead went. An org without person accounts has no such fields, and asking for
+them would refuse the call."""
+IDS_A_QUERY = 400
+"""A query is a GET, whose URI may be 16,384 bytes long; an id takes 27 of them once it is encoded."""
+UNSEEN = frozenset(
+    {"NOT_FOUND", "INSUFFICIENT_ACCESS", "INSUFFICIENT_ACCESS_OR_READONLY", "INVALID_TYPE", "INVALID_FIELD", "HTTP_404"}
+)
+"""A call about one object that is refused with one of these says nothing of the other objects."""
+MOMENT = frozenset({"datetime", "date"})
+BOX = frozenset({"boolean"})
+TYPES = {
+    "bounce_date": MOMENT,
+    "bounce_reason": frozenset({"string", "textarea"}),
+    "opted_out": BOX,
+    "invalid": BOX,
+    "soft_bounce_count": frozenset({"double", "int"}),
+    "last_open": MOMENT,
+    "last_click": MOMENT,
+}
 """Role → the field types it can be kept in."""
 
 
@@ -59,37 +79,80 @@ class Records:
         self._fields = fields
         self._described: dict[str, _Described] = {}
 
-    def read(self, ids: Iterable[tuple[str, str]]) -> dict[str, Record]:
-        """(object, id) → the records by id, 2,000 a call. Missing, deleted and invisible ones are left out.
+    def read(self, wanted: Mapping[str, Sequence[str]], into: Reading) -> None:
+        """Ids by object, 2,000 a call. Missing, deleted and invisible ones are left out; what of these can be known is
+        for `find_moved` to ask.
 
         A person account is one record, its Account's, found by either of its two ids; other Accounts are no recipients.
+        A converted Lead can still be read, but is a Contact now.
         """
-        by_object: dict[str, list[str]] = defaultdict(list)
-        for object_, sf_id in dict.fromkeys(ids):
-            by_object[object_].append(sf_id)
-        found: dict[str, Record] = {}
-        accounts: dict[str, str] = {sf_id: sf_id for sf_id in by_object.pop("Account", ())}  # Account → id asked for
-        for object_, wanted in sorted(by_object.items()):
-            for row in self._rows(object_, wanted):
+        accounts: dict[str, str] = {sf_id: sf_id for sf_id in wanted.get("Account", ())}  # Account → id asked for
+        for object_, ids in ((name, ids) for name, ids in wanted.items() if name != "Account"):
+            for row in self._read(object_, ids, into):
+                sf_id = str(row["Id"])
                 if row.get("IsPersonAccount") and row.get("AccountId"):
-                    accounts[str(row["AccountId"])] = str(row["Id"])
+                    accounts[str(row["AccountId"])] = sf_id
+                elif row.get("IsConverted"):
+                    _converted(row, into)
                 else:
-                    found[str(row["Id"])] = _record(row, object_, self._describe(object_))
-        if accounts:
-            for row in self._rows("Account", list(accounts)):
-                if row.get("IsPersonAccount"):
-                    record = _record(row, "Account", self._describe("Account"))
-                    found[record.id] = found[accounts[record.id]] = record
-        return found
+                    into.records[sf_id] = _record(row, object_, self._describe(object_))
+        for row in self._read("Account", list(accounts), into):
+            if row.get("IsPersonAccount"):
+                record = _record(row, "Account", self._describe("Account"))
+                into.records[record.id] = record
+                if record.contact:
+                    into.moves[record.contact] = Move(record.contact, record.id, "person")
+        for account, sf_id in accounts.items():
+            if account in into.untold:
+                into.untold[sf_id] = into.untold[account]
+
+    def find_moved(self, lost: Mapping[str, Sequence[str]], into: Reading) -> None:
+        """Where ids lead that cannot be read: the survivor of a merge, the Contact of a Lead that was deleted after it
+        had been converted, the Account of a Contact that is one half of a person account."""
+        for object_, ids in lost.items():
+            try:
+                self._find_moved(object_, ids, into)
+            except Fatal as error:
+                _untold(error, ids, into)
+
+    def _find_moved(self, object_: str, ids: Sequence[str], into: Reading) -> None:
+        known = self._describe(object_).types
+        fields = [name for name in ("MasterRecordId", *LINKS[object_]) if name in known]
+        for start in range(0, len(ids), IDS_A_QUERY):
+            some = list(ids[start : start + IDS_A_QUERY])
+            soql = format_soql(f"SELECT {', '.join(['Id', *fields])} FROM {object_} WHERE Id IN {{}}", some)
+            for row in self._session.query(soql, deleted=True):
+                sf_id = str(row["Id"])
+                if row.get("MasterRecordId"):
+                    into.moves[sf_id] = Move(sf_id, str(row["MasterRecordId"]), "merged")
+                elif row.get("IsConverted"):
+                    _converted(row, into)
+                elif object_ == "Contact" and row.get("IsPersonAccount") and row.get("AccountId"):
+                    into.moves[sf_id] = Move(sf_id, str(row["AccountId"]), "person")
+
+    def _read(self, object_: str, wanted: Sequence[str], into: Reading) -> list[Mapping[str, Any]]:
+        """The rows. One object that the user cannot see is no reason to leave the others."""
+        try:
+            return list(self._rows(object_, wanted)) if wanted else []
+        except Fatal as error:
+            _untold(error, wanted, into)
+            return []
 
     def _rows(self, object_: str, wanted: Sequence[str]) -> Iterator[Mapping[str, Any]]:
-        described = self._describe(object_)
-        linked = [name for name in PERSON_LINKS[object_] if name in described.types]
-        fields = list(dict.fromkeys(["Id", *described.emails, *described.readable.values(), *linked]))
         for start in range(0, len(wanted), READ_A_CALL):
             page = list(wanted[start : start + READ_A_CALL])
-            answer = self._session.call("POST", f"composite/sobjects/{object_}", body={"ids": page, "fields": fields})
-            yield from (row for row in answered(answer, len(page)) if row)
+            try:
+                yield from self._page(object_, page)
+            except Refused:  # a field has gone since it was described
+                del self._described[object_]
+                yield from self._page(object_, page)
+
+    def _page(self, object_: str, ids: list[str]) -> list[dict[str, Any]]:
+        described = self._describe(object_)
+        linked = [name for name in LINKS[object_] if name in described.types]
+        fields = list(dict.fromkeys(["Id", *described.emails, *described.readable.values(), *linked]))
+        answer = self._session.call("POST", f"composite/sobjects/{object_}", body={"ids": ids, "fields": fields})
+        return _read_rows(answer, len(ids))
 
     def write(self, rows: Sequence[Row]) -> list[Receipt]:
         """One call, at most 200 records, sorted by object; a receipt for each, in order."""
@@ -97,21 +160,29 @@ class Records:
             {"attributes": {"type": row.object}, "id": row.id, **self._named(row.object, row.values)} for row in rows
         ]
         answer = self._session.call("PATCH", "composite/sobjects", body={"allOrNone": False, "records": records})
-        return [receipt(row) for row in answered(answer, len(rows))]
+        return [receipt(row) for row in results(answer, len(rows))]
+
+    def forget_shapes(self) -> None:
+        """A refusal says that the fields are no longer what they were."""
+        self._described.clear()
+
+    @property
+    def figures(self) -> frozenset[str]:
+        """The roles of figures that some object is to show."""
+        return frozenset(role for role in FIGURES for fields in self._fields.values() if getattr(fields, role))
 
     def type_of(self, object_: str, field: str) -> str:
         """A field's type, or nothing if there is no such field or it cannot be seen."""
         return self._describe(object_).types.get(field, "")
 
     def _named(self, object_: str, values: Mapping[str, Value]) -> dict[str, object]:
-        fields = self._fields[object_]
-        return {getattr(fields, role): _outgoing(role, value) for role, value in values.items()}
+        fields, shape = self._fields[object_], self._describe(object_).shape
+        return {getattr(fields, role): _outgoing(role, value, shape) for role, value in values.items()}
 
     def _describe(self, object_: str) -> _Described:
         known = self._described.get(object_)
         if known is None or time.monotonic() - known.at > SHAPE_KEPT:
-            answer = self._session.call("GET", f"sobjects/{object_}/describe")
-            known = _described({field["name"]: field for field in answer["fields"]}, self._fields[object_])
+            known = _described(self._session.fields_of(object_), self._fields[object_])
             self._described[object_] = known
         return known
 
@@ -122,11 +193,13 @@ def _described(existing: Mapping[str, Mapping[str, Any]], fields: ObjectFields) 
         for role, types in TYPES.items()
         if (name := getattr(fields, role)) in existing and existing[name].get("type") in types
     }
+    days = frozenset(role for role, name in readable.items() if existing[name].get("type") == "date")
     lengths = {role: int(existing[name].get("length") or 0) for role, name in readable.items()}
     return _Described(
         Shape(
             frozenset(role for role, name in readable.items() if existing[name].get("updateable")),
             {role: length for role, length in lengths.items() if length},
+            days,
         ),
         readable,
         tuple(name for name in fields.email if name in existing),
@@ -142,11 +215,24 @@ def _record(row: Mapping[str, Any], object_: str, described: _Described) -> Reco
     return Record(str(row["Id"]), object_, tuple(a for a in addresses if a), values, described.shape, contact)
 
 
-def answered(answer: object, expected: int) -> list[Any]:
-    """The rows of a collections answer, one for each that was sent."""
+def _converted(row: Mapping[str, Any], into: Reading) -> None:
+    if row.get("ConvertedContactId"):
+        into.moves[str(row["Id"])] = Move(str(row["Id"]), str(row["ConvertedContactId"]), "converted")
+
+
+def _untold(error: Fatal, ids: Iterable[str], into: Reading) -> None:
+    if error.code not in UNSEEN:
+        raise error
+    into.untold |= dict.fromkeys(ids, error)
+
+
+def _read_rows(answer: object, expected: int) -> list[dict[str, Any]]:
+    """A row or null for each id that was asked for; those without null."""
     if not isinstance(answer, list) or len(answer) != expected:
-        raise Retriable("unreadable_answer", f"expected {expected} rows", uncertain=True)
-    return answer
+        raise misread(f"expected {expected} records")
+    if not all(row is None or (isinstance(row, dict) and row.get("Id")) for row in answer):
+        raise misread("expected records with an Id")
+    return [row for row in answer if row]
 
 
 def _address(value: object) -> str:
@@ -154,14 +240,17 @@ def _address(value: object) -> str:
 
 
 def _incoming(role: str, value: Any) -> Value:
-    if role == "bounce_date" and value:
-        return round(datetime.fromisoformat(value).timestamp() * 1000)
-    if role == "opted_out":
+    """Instants in ms; a day as its midnight UTC."""
+    if TYPES[role] is BOX:
         return bool(value)
-    return value or None
+    if value and TYPES[role] is MOMENT:
+        moment = datetime.fromisoformat(value)
+        return round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
+    return int(value) if isinstance(value, float) else value or None
 
 
-def _outgoing(role: str, value: Value) -> object:
-    if role == "bounce_date" and isinstance(value, int):
-        return datetime.fromtimestamp(value / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+def _outgoing(role: str, value: Value, shape: Shape) -> object:
+    if TYPES[role] is MOMENT and isinstance(value, int):
+        form = "%Y-%m-%d" if role in shape.days else "%Y-%m-%dT%H:%M:%SZ"
+        return datetime.fromtimestamp(value / 1000, UTC).strftime(form)
     return value

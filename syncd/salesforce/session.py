@@ -19,7 +19,7 @@ from simple_salesforce.exceptions import SalesforceExpiredSession
 
 from syncd import __version__
 from syncd.errors import Fatal, Retriable, SyncdError
-from syncd.salesforce.errors import translate
+from syncd.salesforce.errors import misread, translate
 from syncd.salesforce.login import expired, log_in
 
 if TYPE_CHECKING:
@@ -62,6 +62,24 @@ class _Adapter(HTTPAdapter):
         if self.budget and usage:
             self.budget.learn(int(usage["limit"]))
         return answer
+
+
+def _answer(client: Salesforce, path: str, arguments: dict[str, Any]) -> Any:
+    try:
+        return client.restful(path, **arguments)
+    except TypeError as error:  # it asks for the length of whatever came
+        raise misread("neither an object nor a list") from error
+
+
+def _page(answer: object) -> tuple[list[dict[str, Any]], str]:
+    """The records of a query's answer, and where the next ones are, if there are more."""
+    records = answer.get("records") if isinstance(answer, dict) else None
+    if not isinstance(answer, dict) or not isinstance(records, list):
+        raise misread("expected the records of a query")
+    following = "" if answer.get("done") else str(answer.get("nextRecordsUrl") or "")
+    if not all(isinstance(row, dict) for row in records) or not (following or answer.get("done")):
+        raise misread("expected the records of a query, and where the next ones are")
+    return records, following
 
 
 _USAGE = re.compile(r"api-usage=[0-9]{1,12}/(?P<limit>[0-9]{1,12})(?![0-9])")
@@ -126,9 +144,10 @@ class Session:
         """What the org may do, and what is left of it, by name: {"DailyApiRequests": {"Max": …, "Remaining": …}, …}."""
         said = self.call("GET", "limits")
         if not isinstance(said, dict):
-            raise Retriable("unreadable_answer", "the limits are no object")
-        if self.budget:
-            self.budget.learn(int((said.get("DailyApiRequests") or {}).get("Max") or 0))
+            raise misread("expected the limits")
+        of_calls = said.get("DailyApiRequests")
+        if self.budget and isinstance(of_calls, dict) and isinstance(of_calls.get("Max"), int):
+            self.budget.learn(of_calls["Max"])
         return said
 
     def probe(self) -> None:
@@ -151,11 +170,11 @@ class Session:
 
     def _restful(self, path: str, arguments: dict[str, Any]) -> Any:
         try:
-            return self._connected().restful(path, **arguments)
+            return _answer(self._connected(), path, arguments)
         except SalesforceExpiredSession:
             self._client = None
         try:
-            return self._connected(again=True).restful(path, **arguments)
+            return _answer(self._connected(again=True), path, arguments)
         except SalesforceExpiredSession as error:
             self._client = None
             raise Fatal("INVALID_SESSION_ID", "a session that was just opened is refused") from error
@@ -170,13 +189,19 @@ class Session:
 
     def query(self, soql: str, *, deleted: bool = False) -> list[dict[str, Any]]:
         """All rows of a query, page by page; `deleted`: with deleted and archived ones."""
-        answer = self.call("GET", "queryAll" if deleted else "query", params={"q": soql})
-        found: list[dict[str, Any]] = answer["records"]
-        while not answer["done"]:
-            page = str(answer["nextRecordsUrl"]).split(f"/v{self._settings.api_version}/", 1)[-1]
-            answer = self.call("GET", page)
-            found += answer["records"]
+        found, page = _page(self.call("GET", "queryAll" if deleted else "query", params={"q": soql}))
+        while page:
+            more, page = _page(self.call("GET", page.split(f"/v{self._settings.api_version}/", 1)[-1]))
+            found += more
         return found
+
+    def fields_of(self, object_: str) -> dict[str, dict[str, Any]]:
+        """What describe says of each field, by name."""
+        answer = self.call("GET", f"sobjects/{object_}/describe")
+        fields = answer.get("fields") if isinstance(answer, dict) else None
+        if not isinstance(fields, list) or not all(isinstance(field, dict) and field.get("name") for field in fields):
+            raise misread(f"expected the fields of {object_}")
+        return {field["name"]: field for field in fields}
 
     # --- logging in -------------------------------------------------------------------------------------------
 

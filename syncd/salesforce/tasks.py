@@ -1,16 +1,20 @@
-"""Activities are Tasks: created closed, found again by the token in their text."""
+"""Activities are Tasks: created closed, found again by the token in their text, or in a field of its own.
+
+With `[activities] external_id_field` a Task is created by an upsert on that field, so that Salesforce itself makes it
+once only. A Task that is known is never upserted but updated by its id: an upsert would make one anew that a person has
+deleted.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from simple_salesforce.format import format_soql
 
 from syncd.activities import token_in
-from syncd.salesforce.errors import receipt
-from syncd.salesforce.records import answered
+from syncd.salesforce.errors import receipt, results
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -28,54 +32,73 @@ class Found:
 
     task_id: str
     deleted: bool
+    values: Mapping[str, Value]  # by role, as Salesforce has them
 
 
 class Tasks:
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, external_id_field: str = "") -> None:
         self._session = session
+        self._field = external_id_field
         self._closed = ""
 
-    def create(self, activities: Sequence[tuple[str, Mapping[str, Value]]]) -> list[Receipt]:
-        """(record id, content by role), at most 200: a receipt for each, with the new Task's id."""
-        records = [
-            {
-                "attributes": {"type": "Task"},
-                "WhoId": who,
-                "Status": self._closed_status(),
-                "TaskSubtype": "Email",  # can be set on creation only
-                **_content(values),
-            }
-            for who, values in activities
-        ]
-        return self._write("POST", records)
+    def create(self, activities: Sequence[tuple[str, Mapping[str, Value], str]]) -> list[Receipt]:
+        """(record id, content by role, token), at most 200: a receipt for each, with the Task's id."""
+        path = f"composite/sobjects/Task/{self._field}" if self._field else "composite/sobjects"
+        records = [{"attributes": {"type": "Task"}, **self.new(*activity)} for activity in activities]
+        return self._write("PATCH" if self._field else "POST", records, path)
+
+    def new(self, who: str, values: Mapping[str, Value], token: str) -> dict[str, object]:
+        """The fields of a Task to be created."""
+        own = {self._field: token} if self._field else {}
+        return {
+            "WhoId": who,
+            "Status": self._closed_status(),
+            "TaskSubtype": "Email",  # can be set on creation only
+            **content_fields(values),
+            **own,
+        }
 
     def update(self, activities: Sequence[tuple[str, Mapping[str, Value]]]) -> list[Receipt]:
         """(Task id, content by role), at most 200: a receipt for each."""
         return self._write(
             "PATCH",
-            [{"attributes": {"type": "Task"}, "id": task_id, **_content(values)} for task_id, values in activities],
+            [
+                {"attributes": {"type": "Task"}, "id": task_id, **content_fields(values)}
+                for task_id, values in activities
+            ],
         )
+
+    def delete(self, task_ids: Sequence[str]) -> list[Receipt]:
+        """At most 200: a receipt for each."""
+        params = {"ids": ",".join(task_ids), "allOrNone": "false"}
+        answer = self._session.call("DELETE", "composite/sobjects", params=params)
+        return [receipt(row) for row in results(answer, len(task_ids))]
 
     def find(self, who_ids: Iterable[str], since: int) -> dict[str, Found]:
         """The Tasks of these records made since then, by the token they carry; deleted and archived ones too."""
         found: dict[str, Found] = {}
         wanted = sorted(set(who_ids))
         moment = datetime.fromtimestamp(since / 1000, UTC)
+        columns = ", ".join(("Id", *([self._field] if self._field else []), *_FIELDS.values(), "IsDeleted"))
         for start in range(0, len(wanted), IDS_A_QUERY):
             soql = format_soql(
-                "SELECT Id, Description, IsDeleted FROM Task WHERE WhoId IN {} AND CreatedDate >= {}",
+                f"SELECT {columns} FROM Task WHERE WhoId IN {{}} AND CreatedDate >= {{}}",
                 wanted[start : start + IDS_A_QUERY],
                 moment,
             )
             for row in self._session.query(soql, deleted=True):
-                token = token_in(row.get("Description") or "")
-                if token:
-                    found[token] = Found(str(row["Id"]), bool(row.get("IsDeleted")))
+                if token := self.token_of(row):
+                    found[token] = Found(str(row["Id"]), bool(row.get("IsDeleted")), _content(row))
         return found
 
-    def _write(self, method: str, records: list[dict[str, object]]) -> list[Receipt]:
-        answer = self._session.call(method, "composite/sobjects", body={"allOrNone": False, "records": records})
-        return [receipt(row) for row in answered(answer, len(records))]
+    def token_of(self, row: Mapping[str, object]) -> str:
+        """The token that a Task carries, in its own field or at the end of its text."""
+        own = str(row.get(self._field) or "") if self._field else ""
+        return own or token_in(str(row.get("Description") or ""))
+
+    def _write(self, method: str, records: list[dict[str, object]], path: str = "composite/sobjects") -> list[Receipt]:
+        answer = self._session.call(method, path, body={"allOrNone": False, "records": records})
+        return [receipt(row) for row in results(answer, len(records))]
 
     def _closed_status(self) -> str:
         """The org's first closed status: an activity reports what happened and asks nobody to do anything."""
@@ -85,9 +108,12 @@ class Tasks:
         return self._closed
 
 
-def _content(values: Mapping[str, Value]) -> dict[str, object]:
-    return {
-        "Subject": values["subject"],
-        "Description": values["description"],
-        "ActivityDate": values["day"],
-    }
+_FIELDS = {"subject": "Subject", "description": "Description", "day": "ActivityDate"}
+
+
+def content_fields(values: Mapping[str, Value]) -> dict[str, object]:
+    return {field: values[role] for role, field in _FIELDS.items()}
+
+
+def _content(row: Mapping[str, Any]) -> dict[str, Value]:
+    return {role: row.get(field) for role, field in _FIELDS.items()}

@@ -30,18 +30,30 @@ def reply(data: Any, status: int = 200, headers: Mapping[str, str] | None = None
     return Response(body, status, headers, content_type=JSON_TYPE)
 
 
-def body() -> dict[str, Any]:
-    """The JSON object that was sent, gzipped or not (REST guide, "Using Compression")."""
+def raw_body() -> bytes:
+    """What was sent, gzipped or not (REST guide, "Using Compression"; Bulk API 2.0 guide, "Compressing Requests")."""
     data = request.get_data()
+    if request.headers.get("Content-Encoding", "").lower() != "gzip":
+        return data
     try:
-        if request.headers.get("Content-Encoding", "").lower() == "gzip":
-            data = gzip.decompress(data)
-        parsed = json.loads(data)
-    except (ValueError, OSError, EOFError, zlib.error) as error:
-        raise CallError(400, "JSON_PARSER_ERROR", f"The HTTP entity body can't be read: {error}") from None
+        return gzip.decompress(data)
+    except (OSError, EOFError, zlib.error) as error:
+        raise _unreadable(error) from None
+
+
+def body() -> dict[str, Any]:
+    """The JSON object that was sent."""
+    try:
+        parsed = json.loads(raw_body())
+    except ValueError as error:
+        raise _unreadable(error) from None
     if not isinstance(parsed, dict):
         raise CallError(400, "JSON_PARSER_ERROR", "The HTTP entity body must be a JSON object")
     return parsed
+
+
+def _unreadable(error: Exception) -> CallError:
+    return CallError(400, "JSON_PARSER_ERROR", f"The HTTP entity body can't be read: {error}")
 
 
 def record() -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Between the network and the org: every call noted, faults made to happen, one call at a time let in."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from werkzeug.wrappers import Response
@@ -41,7 +41,8 @@ class Edge:
             return self._inside(environ)(environ, start_response)
         method = environ["REQUEST_METHOD"]
         call = environ[CALL] = self.org.note(Call(method, path, writing=_writes(method, path)))
-        response = self._answer(environ, self.org.faults.meet(method, path))
+        with self.org.under_way():
+            response = self._answer(environ, self.org.faults.meet(method, path))
         call.status = response.status_code
         return response(environ, start_response)
 
@@ -50,23 +51,36 @@ class Edge:
         if len(environ.get("REQUEST_URI", "")) > LONGEST_URI:
             return Response("URI Too Long", 414, content_type="text/plain")
         environ[FAULT] = fault
-        if fault is None or fault.row_code:
-            if fault:
-                fault.wait()
+        if fault is None:
+            return self._inside(environ)
+        if fault.is_inside:
+            fault.wait()
             return self._inside(environ)
         if fault.when == "after":
-            response = self._inside(environ)
-            fault.wait()
-            return _faulty(fault) if fault.answers else response
+            return self._after(environ, fault)
         fault.wait()
+        if fault.expire:
+            self.org.expire_sessions()
         if fault.answers:
             return _faulty(fault)
-        if fault.when == "late":
+        if fault.when == "late" or fault.expire:
             return self._inside(environ)
         return error_response(CallError(503, fault.code, fault.message))
 
+    def _after(self, environ: "WSGIEnvironment", fault: "Fault") -> Response:
+        response = self._inside(environ)
+        fault.wait()
+        if fault.expire:
+            self.org.expire_sessions()
+        if fault.answers:
+            return _faulty(fault)
+        if fault.mangle:
+            response.set_data(MANGLE[fault.mangle](response.get_data()))
+        return response
+
     def _inside(self, environ: "WSGIEnvironment") -> Response:
         with self.org.lock:
+            self.org.catch_up()
             return Response.from_app(self.app, environ, buffered=True)
 
 
@@ -74,13 +88,40 @@ def _faulty(fault: "Fault") -> Response:
     if fault.reset:
         raise HungUpError
     if fault.body is not None:
-        return Response(fault.body, fault.status or 503, content_type=fault.content_type)
-    return error_response(CallError(fault.status or 503, fault.code, fault.message))
+        response = Response(fault.body, fault.status or 503, content_type=fault.content_type)
+    else:
+        response = error_response(CallError(fault.status or 503, fault.code, fault.message))
+    if fault.retry_after is not None:
+        response.headers["Retry-After"] = str(fault.retry_after)
+    return response
+
+
+def _fewer(data: bytes) -> bytes:
+    """A list without its last element, a query's page without its last record; anything else as it was."""
+    try:
+        said = json.loads(data)
+    except ValueError:
+        return data
+    rows = said.get("records") if isinstance(said, dict) else said
+    if isinstance(rows, list) and rows:
+        rows.pop()
+    return json.dumps(said).encode()
+
+
+def _other_type(data: bytes) -> bytes:
+    return b"{}" if data.startswith(b"[") else b"[]"
+
+
+MANGLE: dict[str, Callable[[bytes], bytes]] = {
+    "half": lambda data: data[: len(data) // 2],
+    "fewer": _fewer,
+    "type": _other_type,
+}
 
 
 def _writes(method: str, path: str) -> bool:
     """Whether a call may change records. Reading a collection is a POST, too."""
-    if method in ("PATCH", "DELETE"):
+    if method in ("PATCH", "PUT", "DELETE"):
         return True
     rest = path.rstrip("/").partition("/services/data/")[2].split("/")[1:]
     return method == "POST" and (rest == ["composite", "sobjects"] or (len(rest) == 2 and rest[0] == "sobjects"))

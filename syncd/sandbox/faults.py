@@ -16,13 +16,14 @@ from typing import Any
 from syncd.sandbox.errors import RowError
 
 WHEN = ("before", "after", "late")
+MANGLED = ("half", "fewer", "type")
 LONGEST_HOLD = 600.0
 JSON_TYPES: dict[str, type | tuple[type, ...]] = {
     **dict.fromkeys(("path", "method", "when", "code", "message", "body", "content_type"), str),
-    **dict.fromkeys(("row_code", "row_message"), str),
-    **dict.fromkeys(("times", "skip", "status"), int),
-    **dict.fromkeys(("chance", "hold"), (int, float)),
-    "reset": bool,
+    **dict.fromkeys(("row_code", "row_message", "job_error", "mangle"), str),
+    **dict.fromkeys(("times", "skip", "status", "retry_after"), int),
+    **dict.fromkeys(("chance", "hold", "row_share"), (int, float)),
+    **dict.fromkeys(("reset", "expire"), bool),
     "row": (str, list),
 }
 
@@ -38,12 +39,16 @@ class Fault:
     `hold`: the work is done, and answered, only when the wait is over.
 
     What, one of:
-    - `status`, `code`, `message`: an array of one error, as Salesforce answers;
+    - `status`, `code`, `message`: an array of one error, as Salesforce answers; with `retry_after` seconds in a header;
     - `body` (with `status` and `content_type`): these bytes, such as an HTML page, half a document, nothing at all;
     - `reset`: the TCP connection is cut (RST) without an answer;
     - `row_code`, `row_message`: rows of a write are refused with this statusCode and not committed, the others go
       their way, whatever `when` says. `row` chooses: a regular expression on the record's id or external id, or a list
-      of positions (a plain creation has no id to match);
+      of positions (a plain creation has no id to match); of those chosen each is refused with probability `row_share`;
+    - `job_error`: the Bulk job whose upload this call completes fails with these words, nothing done;
+    - `mangle`: the true answer breaks off in the middle (`half`), lacks its last row (`fewer`), or is JSON of another
+      type (`type`), all of them `after`;
+    - `expire`: all sessions end, before the call (which then is refused) or after it;
     - `hold`: an Event to wait for, or seconds, so that a client times out. One of the above comes afterwards; without
       one the true answer, or, since nothing is done `before`, a 503.
     """
@@ -64,8 +69,14 @@ class Fault:
     row_code: str | None = None
     row_message: str = ""
     row: str | Sequence[int] | None = None
+    row_share: float | None = None
+    job_error: str = ""
+    mangle: str = ""
+    expire: bool = False
+    retry_after: int | None = None
     fired: int = field(default=0, init=False)
     seen: int = field(default=0, init=False)
+    dice: random.Random = field(default_factory=random.Random, init=False, repr=False)  # the org's, once it is added
 
     def __post_init__(self) -> None:
         re.compile(self.path)
@@ -73,8 +84,10 @@ class Fault:
             re.compile(self.row)
         if self.when not in WHEN:
             raise ValueError(f"when is one of {', '.join(WHEN)}, not {self.when!r}")
-        if not (self.status or self.reset or self.row_code or self.body is not None or self.hold is not None):
-            raise ValueError("a fault needs one of status, body, reset, hold, row_code")
+        if not (self.answers or self.is_inside or self.mangle or self.expire or self.hold is not None):
+            raise ValueError("a fault needs one of status, body, reset, hold, row_code, job_error, mangle, expire")
+        if self.mangle and (self.mangle not in MANGLED or self.when != "after"):
+            raise ValueError(f"mangle is one of {', '.join(MANGLED)}, and goes with when = after")
         if self.when == "late" and (self.hold is None or self.answers):
             raise ValueError("late goes with hold, and has no answer but the true one")
 
@@ -98,6 +111,11 @@ class Fault:
         """It has an answer of its own (cutting the connection is one)."""
         return self.reset or self.body is not None or self.status is not None
 
+    @property
+    def is_inside(self) -> bool:
+        """It befalls rows or jobs; the call itself goes its way."""
+        return bool(self.row_code or self.job_error)
+
     def wait(self) -> None:
         if isinstance(self.hold, threading.Event):
             self.hold.wait(LONGEST_HOLD)
@@ -113,7 +131,9 @@ class Fault:
             or (isinstance(self.row, str) and re.search(self.row, key) is not None)
             or (not isinstance(self.row, str) and number in self.row)
         )
-        return RowError(self.row_code, self.row_message or self.row_code) if chosen else None
+        if not chosen or (self.row_share is not None and self.dice.random() >= self.row_share):
+            return None
+        return RowError(self.row_code, self.row_message or self.row_code)
 
     def concerns(self, method: str, path: str) -> bool:
         return (self.method is None or self.method.upper() == method) and re.search(self.path, path) is not None
@@ -128,6 +148,7 @@ class Faults:
         self._faults: list[Fault] = []
 
     def add(self, fault: Fault) -> Fault:
+        fault.dice = self._chance
         with self._lock:
             self._faults.append(fault)
         return fault

@@ -1,20 +1,24 @@
 """The org: its schema, its records, its settings, and who may come in. No HTTP here."""
 
 import random
+import re
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from syncd.sandbox import lifecycle
+from syncd.sandbox.bulk import Jobs
 from syncd.sandbox.cursors import Cursors
 from syncd.sandbox.faults import Faults
 from syncd.sandbox.ids import canonical, make_id
 from syncd.sandbox.oauth import Logins
 from syncd.sandbox.objects import TASK_STATUS, standard_objects
-from syncd.sandbox.rules import Actor
-from syncd.sandbox.saving import save, set_deleted
+from syncd.sandbox.rules import LOCK_WORDS, Actor, ValidationRule, archive
+from syncd.sandbox.saving import save
 from syncd.sandbox.schema import Field
 from syncd.sandbox.store import Store
 from syncd.sandbox.values import render
@@ -51,8 +55,15 @@ class Org:
         self.faults = Faults(self.random)
         self.logins = Logins()
         self.cursors = Cursors()
+        self.jobs = Jobs(self)
         self.daily_limit = 100_000
         self.api_usage = 0
+        self.usage_wobbles = False
+        self.page_size = 2_000
+        self.storage_full = False
+        self.locks: dict[str, str] = {}
+        self.validation_rules: list[ValidationRule] = []
+        self._archived_on = ""
         self.unknown_field_refuses_call = False
         """Whether a collections write with an unknown field is refused as a whole (400) instead of row by row: it is
         not documented which, so a client must bear both."""
@@ -61,6 +72,8 @@ class Org:
         self._counters: dict[str, int] = {}
         self._rules: dict[str, str] = {}
         self._calls: deque[Call] = deque(maxlen=CALLS_KEPT)
+        self._idle = threading.Condition()
+        self._under_way = 0
         self.organization_id = make_id("00D", 1)
         self.integration_user, self.person = make_id("005", 1), make_id("005", 2)
         self._populate()
@@ -69,6 +82,14 @@ class Org:
         for first, last in (("Integration", "User"), ("Camille", "Martin")):
             name = f"{first}.{last}@syncd.example".lower()
             self.add("User", FirstName=first, LastName=last, Username=name, Email=name)
+        self.add(
+            "Organization",
+            Name="Sandbox",
+            DefaultAccountAccess="Edit",
+            DefaultContactAccess="ControlledByParent",
+            DefaultLeadAccess="ReadEditTransfer",
+        )
+        self.add("UserPermissionAccess")
         for order, label in enumerate(TASK_STATUS, start=1):
             self.add(
                 "TaskStatus",
@@ -102,16 +123,31 @@ class Org:
             kind, row = self._existing(record_id)
             save(self, self.objects[kind], row, fields, self.as_person())
 
+    def merge(self, master: str, losers: Sequence[str], **values: object) -> None:
+        """Make one record of up to three; `values` are those the master takes over. ValueError if that can't be."""
+        with self.lock:
+            kind, winner = self._existing(master)
+            lifecycle.merge(self, kind, winner, [self._existing(loser)[1] for loser in losers], values)
+
+    def convert(self, lead: str, *, account: str | None = None, contact: str | None = None) -> tuple[str, str]:
+        """Make a Lead an Account and a Contact, new ones unless they are given: their ids."""
+        with self.lock:
+            kind, row = self._existing(lead)
+            if kind != "Lead":
+                raise ValueError(f"only a Lead can be converted, {lead} is none")
+            given = [self._existing(one)[1]["Id"] if one else None for one in (account, contact)]
+            return lifecycle.convert(self, row, *(str(one) if one else None for one in given))
+
     def delete(self, record_id: str) -> None:
         """Into the recycle bin."""
         with self.lock:
             kind, row = self._existing(record_id)
-            set_deleted(self, kind, row, self.as_person(), deleted=True)
+            lifecycle.set_deleted(self, kind, row, deleted=True)
 
     def undelete(self, record_id: str) -> None:
         with self.lock:
             kind, row = self._existing(record_id)
-            set_deleted(self, kind, row, self.as_person(), deleted=False)
+            lifecycle.set_deleted(self, kind, row, deleted=False)
 
     def purge(self, record_id: str) -> None:
         """Out of the recycle bin: from now on it never was."""
@@ -129,12 +165,14 @@ class Org:
     def all(self, kind: str) -> list[dict[str, Any]]:
         """The records of a type that aren't deleted, oldest first."""
         with self.lock:
+            self.catch_up()
             rows = self.store.tables[kind].rows
             return [dict(rows[key]) for key in sorted(rows) if not rows[key].get("IsDeleted")]
 
     def snapshot(self) -> dict[str, list[dict[str, Any]]]:
         """All records by type and id, deleted ones too, without what the clock wrote: equal if nothing happened."""
         with self.lock:
+            self.catch_up()
             return {
                 kind: [
                     {name: value for name, value in table.rows[key].items() if name not in TIMESTAMPS}
@@ -158,6 +196,33 @@ class Org:
     def assignment_owner(self, kind: str) -> str | None:
         return self._rules.get(kind)
 
+    def validation_rule(self, kind: str, field: str, pattern: str, message: str) -> None:
+        """Refuse every save of `kind` after which the value of `field` matches; KeyError, re.error if it can't be."""
+        with self.lock:
+            name = self.objects[kind].fields[field].name
+            self.validation_rules.append(ValidationRule(kind, name, re.compile(pattern), message))
+
+    def drop_validation_rules(self) -> None:
+        with self.lock:
+            self.validation_rules.clear()
+
+    def lock_row(self, record_id: str, code: str = "UNABLE_TO_LOCK_ROW") -> None:
+        """Until it is unlocked the API can't save it, nor, unless it is locked by an approval (ENTITY_IS_LOCKED), what
+        belongs to it."""
+        if code not in LOCK_WORDS:
+            raise ValueError(f"code is one of {', '.join(LOCK_WORDS)}")
+        with self.lock:
+            self.locks[str(self._existing(record_id)[1]["Id"])] = code
+
+    def unlock_row(self, record_id: str) -> None:
+        with self.lock:
+            self.locks.pop(canonical(record_id) or "", None)
+
+    def archive(self) -> None:
+        """What Salesforce does by itself, each night of the org's clock."""
+        with self.lock:
+            archive(self)
+
     def hide_field(self, kind: str, name: str) -> None:
         """Field-level security: the API user doesn't see it, as if it weren't there."""
         with self.lock:
@@ -176,6 +241,10 @@ class Org:
         """The API user has no access to it: it isn't there."""
         with self.lock:
             self._by_lower_name.pop(kind.lower(), None)
+
+    def show_object(self, kind: str) -> None:
+        with self.lock:
+            self._by_lower_name[kind.lower()] = self.objects[kind]
 
     def forbid_creating(self, kind: str) -> None:
         """The API user may read and edit these records but not make new ones."""
@@ -227,11 +296,37 @@ class Org:
             self._calls.append(call)
         return call
 
+    @contextmanager
+    def under_way(self) -> Iterator[None]:
+        """A call being answered, or held back by a fault."""
+        with self._idle:
+            self._under_way += 1
+        try:
+            yield
+        finally:
+            with self._idle:
+                self._under_way -= 1
+                self._idle.notify_all()
+
+    def wait_until_idle(self, seconds: float = 60) -> bool:
+        """Until no call is under way, those included whose client has given up; False if that took too long."""
+        with self._idle:
+            return self._idle.wait_for(lambda: self._under_way == 0, seconds)
+
     def forget_calls(self) -> None:
         with self.lock:
             self._calls.clear()
 
     # For the parts of this package
+
+    def catch_up(self) -> None:
+        """Do what was due since somebody last looked: Bulk jobs, and each night's archiving."""
+        self.jobs.advance()
+        today = self.clock().date().isoformat()
+        if today > self._archived_on:
+            if self._archived_on:
+                archive(self)
+            self._archived_on = today
 
     def sobject(self, name: str) -> "SObject | None":
         """By API name, whatever its case."""
@@ -256,6 +351,7 @@ class Org:
         return Actor(self.person, api=False, auto_assign=False)
 
     def _existing(self, record_id: str) -> "tuple[str, dict[str, Scalar]]":
+        self.catch_up()
         found = canonical(record_id)
         row = self.row(found) if found else None
         if found is None or row is None:

@@ -12,7 +12,6 @@ from syncd.sandbox.errors import CallError
 if TYPE_CHECKING:
     from syncd.sandbox.cursors import Cursor
 
-PAGE = 2_000
 BATCH_SIZE = re.compile(r"batchSize\s*=\s*(\d+)", re.IGNORECASE)
 
 views = Blueprint("queries", __name__)
@@ -48,9 +47,9 @@ def _first_page(*, hidden_too: bool) -> Response:
 
 
 def _page_size() -> int:
-    """REST guide, "Query Options Header": between 200 and 2,000 rows a page."""
+    """REST guide, "Query Options Header": between 200 and 2,000 rows a page; Salesforce may give fewer."""
     asked = BATCH_SIZE.search(request.headers.get("Sforce-Query-Options", ""))
-    return min(max(int(asked[1]), 200), PAGE) if asked else PAGE
+    return min(org().page_size, max(int(asked[1]), 200) if asked else org().page_size)
 
 
 def _page(cursor: "Cursor", offset: int, name: str) -> Response:

@@ -1,11 +1,13 @@
 """What Salesforce does of its own accord while it saves a record.
 
-Each rule sees one save and may change `after` or refuse it with RowError. `BEFORE_SAVE` is the place where validation
-rules, duplicate rules and the like would join.
+Each rule sees one save and may change `after` or refuse it with RowError. `BEFORE_SAVE` is the place where duplicate
+rules and the like would join; `ALWAYS` runs before it, an administrator's validation rules after it.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from syncd.sandbox.errors import RowError
@@ -37,6 +39,51 @@ class Save:
 
     def changed(self, name: str) -> bool:
         return self.before is not None and self.before.get(name) != self.after.get(name)
+
+
+@dataclass(frozen=True, slots=True)
+class ValidationRule:
+    """Refuses a save after which the value of `field`, as text, matches `pattern`; an unchanged one, too."""
+
+    type: str
+    field: str
+    pattern: "re.Pattern[str]"
+    message: str
+
+
+def validation(save: Save) -> None:
+    """Whoever saves (help, "Validation Rules"). The error is shown at the top of the page, so it names no field."""
+    for rule in save.org.validation_rules:
+        if rule.type == save.type and rule.pattern.search(str(save.after.get(rule.field) or "")):
+            raise RowError("FIELD_CUSTOM_VALIDATION_EXCEPTION", rule.message)
+
+
+LOCKED_TOO = ("AccountId", "WhoId", "WhatId")
+"""Saving a record locks what it belongs to ("Record Locking Cheat Sheet", Salesforce developers' site)."""
+LOCK_WORDS = {
+    "UNABLE_TO_LOCK_ROW": "unable to obtain exclusive access to this record or 1 records: {}",
+    "ENTITY_IS_LOCKED": "the entity is locked for editing",
+}
+
+
+def locks(save: Save) -> None:
+    """Somebody else is at work on the record, or it is in an approval process."""
+    if not save.actor.api:
+        return
+    for name in ("Id", *LOCKED_TOO):
+        code = save.org.locks.get(str(save.after.get(name) or ""))
+        # an approval process locks the record itself only
+        if code and (name == "Id" or code == "UNABLE_TO_LOCK_ROW"):
+            raise RowError(code, LOCK_WORDS[code].format(save.after[name]))
+
+
+def storage(save: Save) -> None:
+    """With the storage used up nothing can be created; what is there can be changed (StatusCode text, SOAP guide)."""
+    if save.before is None and save.actor.api and save.org.storage_full:
+        raise RowError("STORAGE_LIMIT_EXCEEDED", "storage limit exceeded")
+
+
+ALWAYS: tuple[Callable[[Save], None], ...] = (locks, storage)
 
 
 def full_name(save: Save) -> None:
@@ -148,6 +195,19 @@ def mirror_person(org: "Org", account: "Row") -> None:
         said = {name: account[twin] for twin, name in PERSON_FIELDS.items()}
         bounced = bool(said["EmailBouncedReason"] or said["EmailBouncedDate"])
         org.store.put("Contact", contact_id, contact | said | {"IsEmailBounced": bounced})
+
+
+ARCHIVED_AFTER = timedelta(days=365)
+
+
+def archive(org: "Org") -> None:
+    """Closed Tasks whose day (or, without one, whose creation) is a year ago: query hides them, queryAll shows them,
+    and they may still be changed (SOAP API guide, "Archived Activities")."""
+    oldest = (org.clock() - ARCHIVED_AFTER).date().isoformat()
+    for task_id, task in list(org.store.tables["Task"].rows.items()):
+        day = str(task["ActivityDate"] or task["CreatedDate"])[:10]
+        if task["IsClosed"] and not task["IsArchived"] and day <= oldest:
+            org.store.put("Task", task_id, task | {"IsArchived": True})
 
 
 def after_save(org: "Org", kind: str, before: "Row | None", after: "Row") -> None:

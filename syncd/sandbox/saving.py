@@ -21,7 +21,7 @@ def save(org: "Org", sobject: "SObject", before: "Row | None", values: Mapping[s
     _complete(sobject, after, given, creating=before is None)
     _unique(org, sobject, before, given)
     step = Save(org, sobject.name, actor, before, after, frozenset(given), now)
-    for rule in rules.BEFORE_SAVE.get(sobject.name, ()):
+    for rule in (*rules.ALWAYS, *rules.BEFORE_SAVE.get(sobject.name, ()), rules.validation):
         rule(step)
     if before is None:
         after["Id"] = org.new_id(sobject.prefix)
@@ -33,15 +33,6 @@ def save(org: "Org", sobject: "SObject", before: "Row | None", values: Mapping[s
     org.store.put(sobject.name, record_id, after)
     rules.after_save(org, sobject.name, before, after)
     return record_id
-
-
-def set_deleted(org: "Org", kind: str, row: "Row", actor: Actor, *, deleted: bool) -> None:
-    now = org.now()
-    after = row | {"IsDeleted": deleted, "LastModifiedDate": now, "SystemModstamp": now}
-    if "LastModifiedById" in row:
-        after["LastModifiedById"] = actor.user_id
-    org.store.put(kind, str(row["Id"]), after)
-    rules.after_save(org, kind, row, after)
 
 
 def _blank(sobject: "SObject", actor: Actor) -> "Row":

@@ -2,9 +2,10 @@
 
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from syncd.sandbox.catalogue import parse
 from syncd.sandbox.org import Org
 from syncd.sandbox.seed import seed
 from syncd.sandbox.server import Sandbox
@@ -13,9 +14,17 @@ SHOWN = 12
 
 
 def serve(
-    host: str, port: int, directory: Path, records: int = 20, *, ready: Callable[[Sandbox], None] | None = None
+    host: str,
+    port: int,
+    directory: Path,
+    records: int = 20,
+    *,
+    faults: Sequence[str] = (),
+    ready: Callable[[Sandbox], None] | None = None,
 ) -> None:
     """Serve `records` contacts and a quarter as many leads until SIGINT or SIGTERM; call from the main thread.
+
+    `faults` are specs as in `catalogue`; ValueError if one makes no sense.
 
     `ready` is called once it answers; without one, what a configuration needs is printed.
     """
@@ -23,6 +32,8 @@ def serve(
     before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         org = Org()
+        for spec in faults:
+            org.faults.add(parse(spec))
         seed(org, contacts=records, leads=records // 4)
         with Sandbox(org, host, port, directory=directory) as sandbox:
             (ready or _tell)(sandbox)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from syncd.sandbox.errors import CallError, RowError
 from syncd.sandbox.ids import canonical
-from syncd.sandbox.saving import save, set_deleted
+from syncd.sandbox.lifecycle import set_deleted
+from syncd.sandbox.saving import save
 from syncd.sandbox.store import key_of
 from syncd.sandbox.values import coerce
 
@@ -106,7 +107,7 @@ class Writer:
     def delete_one(self, number: int, sobject: "SObject", record_id: object) -> Result:
         row = self._target(sobject, record_id)
         self._refused(number, str(row["Id"]))
-        set_deleted(self.org, sobject.name, row, self.actor, deleted=True)
+        set_deleted(self.org, sobject.name, row, self.actor.user_id, deleted=True)
         return done(str(row["Id"]))
 
     def _create(self, number: int, row: Any) -> Result:

@@ -8,15 +8,19 @@ from syncd.store.calls import Calls
 from syncd.store.chain import Chain
 from syncd.store.choice import Choice, Chosen
 from syncd.store.desk import Desk
+from syncd.store.histories import Histories
+from syncd.store.holds import PAUSED_SINCE, Hold, Holds
 from syncd.store.inbox import Inbox, Unread
 from syncd.store.journal import Intent, Journal, Outcome
 from syncd.store.lists import Filter, Lists
 from syncd.store.preview import Preview
 from syncd.store.sqlite import migrate, open_store
+from syncd.store.undoing import Undoing, Wanted
 from syncd.store.work import Work
 
 __all__ = [
     "COPIED_AT",
+    "PAUSED_SINCE",
     "Alarms",
     "Calls",
     "Chain",
@@ -24,6 +28,9 @@ __all__ = [
     "Chosen",
     "Desk",
     "Filter",
+    "Histories",
+    "Hold",
+    "Holds",
     "Inbox",
     "Intent",
     "Journal",
@@ -31,7 +38,9 @@ __all__ = [
     "Message",
     "Outcome",
     "Preview",
+    "Undoing",
     "Unread",
+    "Wanted",
     "Work",
     "back_up",
     "migrate",

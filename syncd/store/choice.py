@@ -68,6 +68,13 @@ class Chosen:
             self._db.execute(f"INSERT OR IGNORE INTO temp.chosen SELECT c.subject_id {_RETRIABLE}", arguments)
         return self.count()
 
+    def add_held(self, hold_id: int) -> int:
+        """Adds the subjects with changes that are held with this group."""
+        sql = "INSERT OR IGNORE INTO temp.chosen SELECT subject_id FROM changes WHERE hold_id = ? AND state = 'held'"
+        with transaction(self._db):
+            self._db.execute(sql, (hold_id,))
+        return self.count()
+
     def count(self) -> int:
         return int(rows(self._db, "SELECT count(*) FROM temp.chosen")[0][0])
 
@@ -109,9 +116,9 @@ class Chosen:
         )
         return int(found[0][0])
 
-    def preview(self, *, forgiving: bool = False) -> Preview:
+    def preview(self, *, forgiving: bool = False, releasing: bool = False) -> Preview:
         """For a run that only shows what would become of them."""
-        return Preview(self._db, forgiving=forgiving)
+        return Preview(self._db, forgiving=forgiving, releasing=releasing)
 
     def _chunks(self) -> Iterator[dict[str, int]]:
         """Ranges of ids that hold at most so many as one transaction may write."""
@@ -160,8 +167,8 @@ _CONDITIONS = {
     "kind": "e.kind = :kind",
     "whid": "r.whid = :whid",
     "email": "r.address = :email",
-    "record": "s.sf_id = :record",
-    "unmatched": "r.matched = 'no' AND r.lookups > 0",
+    "record": "s.sf_id IN (:record, (SELECT m.to_id FROM moved m WHERE m.sf_id = :record))",
+    "unmatched": "r.lookups > 0",
     "rejected": f"EXISTS (SELECT 1 FROM changes c WHERE c.subject_id = s.id AND {REJECTED})",
 }
 

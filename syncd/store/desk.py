@@ -32,7 +32,7 @@ class Desk:
             "subjects_due": one("SELECT count(*) FROM subjects WHERE due_at <= ? AND run_id IS NULL", now),
             "subjects_later": one("SELECT count(*) FROM subjects WHERE due_at > ? AND run_id IS NULL", now),
             "subjects_failing": one("SELECT count(*) FROM subjects WHERE attempts > 0"),
-            "unmatched": one("SELECT count(*) FROM recipients WHERE matched = 'no' AND lookups > 0"),
+            "unmatched": one("SELECT count(*) FROM recipients WHERE lookups > 0"),
             "rejected": one(_REJECTED),
             "held": one("SELECT count(*) FROM changes WHERE state = 'held'"),
             "unsettled": one("SELECT count(*) FROM changes WHERE state = 'uncertain'"),

@@ -94,16 +94,16 @@ class Journal:
 
     # --- reading intents back, a call at a time -------------------------------------------------------------------
 
-    def next_fields(self, run_id: int, first: What | None) -> list[Intent]:
-        """The field changes of the next records, as many records as one call takes; `first`: of those with one such.
+    def next_fields(self, run_id: int, *first: What) -> list[Intent]:
+        """The field changes of the next records, as many as one call takes; `first`: of records with one of these.
 
         All open changes of a record come together, so that they are one row of one call.
         """
         return self._intents(
             "SELECT subject_id FROM changes WHERE state = 'intended' AND run_id = :run AND what <> 'activity'"
-            " AND (:what IS NULL OR what = :what) ORDER BY id LIMIT :size",
+            " AND (:first = '[]' OR what IN (SELECT value FROM json_each(:first))) ORDER BY id LIMIT :size",
             "c.what <> 'activity'",
-            {"run": run_id, "what": first.value if first else None},
+            {"run": run_id, "first": json.dumps(first)},
         )
 
     def next_activities(self, run_id: int, *, known: bool) -> list[Intent]:
@@ -177,7 +177,8 @@ class Journal:
         )
 
     def give_up(self, run_id: int) -> list[tuple[int, int]]:
-        """What is still intended was never sent and is void; the subjects concerned, with their failed attempts."""
+        """What is still intended was never sent, or not taken, and is void; the subjects concerned, with their failed
+        attempts."""
         left: dict[int, int] = {}
         while page := rows(
             self._db,
@@ -186,7 +187,14 @@ class Journal:
             (run_id, ROWS_A_TRANSACTION),
         ):
             with transaction(self._db):
-                many(self._db, "UPDATE changes SET state = 'superseded' WHERE id = ?", [(row[0],) for row in page])
+                ids = [(row[0],) for row in page]
+                many(
+                    self._db,
+                    "DELETE FROM activities WHERE state = 'intended' AND (subject_id, key) ="
+                    " (SELECT subject_id, activity FROM changes WHERE id = ?)",
+                    ids,
+                )
+                many(self._db, "UPDATE changes SET state = 'superseded' WHERE id = ?", ids)
             left |= {subject_id: attempts for _, subject_id, attempts in page}
         return list(left.items())
 
@@ -198,6 +206,7 @@ class Journal:
             with transaction(self._db):
                 many(
                     self._db,
-                    "INSERT INTO activities (subject_id, key, token, state) VALUES (?, ?, ?, 'intended')",
+                    "INSERT INTO activities (subject_id, key, token, state) VALUES (?, ?, ?, 'intended')"
+                    " ON CONFLICT (subject_id, key) DO NOTHING",  # it was locked, and is sent again
                     [(intent.subject_id, intent.change.activity, token) for intent, token in chunk],
                 )

@@ -42,7 +42,7 @@ def dead_run(db: Database, now: int) -> int | None:
 
 def beat(db: Database, run_id: int, now: int) -> None:
     """Says that the run lives. Raises StoreError when another one has taken over."""
-    with transaction(db):
+    with transaction(db, repeatable=True):
         if not db.execute("UPDATE runs SET heartbeat_at = ? WHERE id = ? AND ended_at IS NULL", (now, run_id)).rowcount:
             raise StoreError("this run was taken for dead and another one has taken over")
 
@@ -64,11 +64,25 @@ def is_alive(who: str) -> bool:
     host, boot, pid, started = who.rsplit(" ", 3)
     if host != socket.gethostname():
         return True
-    return boot == _boot() and started == _started(int(pid))
+    if boot != _boot():
+        return False
+    found = _started(int(pid))
+    return found == started or (not found and _is_hidden(int(pid)))
 
 
 def _boot() -> str:
     return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+
+
+def _is_hidden(pid: int) -> bool:
+    """A service sees only its own user's processes in /proc (ProtectProc); root's run, by hand, lives all the same."""
+    try:
+        os.kill(pid, 0)
+    except PermissionError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _started(pid: int) -> str:

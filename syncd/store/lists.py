@@ -143,6 +143,6 @@ _OF_RECIPIENT = """ AND e.id IN (
   UNION ALL SELECT f.event_id FROM fresh f WHERE f.event_id > :after AND f.event_id <= :last)"""
 
 _NOTHING_DONE = {
-    "ended": "", "code": "", "words": "", "events": 0, "subjects": 0, "unmatched": 0, "calls": 0, "planned": {},
-    "changes": {},
+    "ended": "", "code": "", "words": "", "events": 0, "subjects": 0, "unmatched": 0, "failed": 0, "troubles": [],
+    "calls": 0, "planned": {}, "changes": {},
 }  # fmt: skip

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 from sqlite_utils.migrations import Migrations
 
+from syncd.ids import record_id
+
 if TYPE_CHECKING:
     from sqlite_utils.db import Database
 
@@ -171,6 +173,32 @@ def m004_holds_and_jobs(db: Database) -> None:
 
 
 @migrations()
+def m005_one_record(db: Database) -> None:
+    """Which record a whId names however it is spelt, and where ids lead that are no longer records of their own.
+
+    `names` is judged by spelling alone; whether whIds are ids here at all is the configuration's to say.
+    """
+    _execute(
+        db,
+        "ALTER TABLE recipients ADD COLUMN names TEXT CHECK (length(names) = 18)",
+        "CREATE INDEX recipients_names ON recipients (names) WHERE names IS NOT NULL",
+        # a record that was found and is gone since counts as well
+        "DROP INDEX recipients_unmatched",
+        "CREATE INDEX recipients_unmatched ON recipients (looked_up_at) WHERE lookups > 0",
+        """CREATE TABLE moved (
+          sf_id TEXT PRIMARY KEY CHECK (length(sf_id) = 18), to_id TEXT NOT NULL CHECK (length(to_id) = 18),
+          how TEXT NOT NULL CHECK (how IN ('merged','converted','person')), seen_at INTEGER NOT NULL,
+          CHECK (sf_id <> to_id)) STRICT, WITHOUT ROWID""",
+        "CREATE INDEX moved_to ON moved (to_id)",
+        # the record that it was said of, if that was merged into the subject's since
+        "ALTER TABLE decisions ADD COLUMN sf_id TEXT NOT NULL DEFAULT ''",
+    )
+    found = db.execute("SELECT id, whid FROM recipients WHERE length(whid) IN (15, 18)").fetchall()
+    named = [(record.id, recipient_id) for recipient_id, whid in found if (record := record_id(whid))]
+    db.conn.executemany("UPDATE recipients SET names = ? WHERE id = ?", named)
+
+
+@migrations()
 def m007_alarms_and_totals(db: Database) -> None:
     """What needs a person, and what was counted: so that neither asks millions of events.
 
@@ -201,11 +229,57 @@ def m007_alarms_and_totals(db: Database) -> None:
         " AND e.send || e.campaign <> '' GROUP BY 1",
         "CREATE INDEX sends_first ON sends (first_at)",
         "CREATE INDEX quarantine_received ON quarantine (received_at, resolved_at, reason)",  # bodies are not read
+        "CREATE INDEX subjects_failing ON subjects (id) WHERE attempts > 0",
+    )
+
+
+@migrations()
+def m008_mailed(db: Database) -> None:
+    """Who was mailed with what, and whose record has another address: what the brake measures a wave against.
+
+    Kept by the fold. An event that names no send and no campaign is not in it. `mailed` does not refer to recipients:
+    an erasure would look through all of it for each.
+    """
+    key = "CASE WHEN e.send <> '' THEN 'send:' || e.send ELSE 'campaign:' || e.campaign END"
+    domain = "substr(r.address, instr(r.address, '@') + 1)"
+    _execute(
+        db,
+        "CREATE TABLE mailings (id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE) STRICT",
+        """CREATE TABLE mailed (
+          mailing_id INTEGER NOT NULL REFERENCES mailings, recipient_id INTEGER NOT NULL,
+          PRIMARY KEY (mailing_id, recipient_id)) STRICT, WITHOUT ROWID""",
+        """CREATE TABLE mailed_domains (
+          mailing_id INTEGER NOT NULL REFERENCES mailings, domain TEXT NOT NULL, recipients INTEGER NOT NULL,
+          PRIMARY KEY (mailing_id, domain)) STRICT, WITHOUT ROWID""",
+        "CREATE TABLE seen (kind TEXT PRIMARY KEY, first_at INTEGER NOT NULL, last_at INTEGER NOT NULL) STRICT,"
+        " WITHOUT ROWID",  # by event time
+        f"INSERT INTO mailings (key) SELECT DISTINCT {key} FROM timeline t JOIN events e ON e.id = t.event_id"
+        " WHERE e.send || e.campaign <> '' AND e.kind <> 'unknown'",
+        f"INSERT OR IGNORE INTO mailed SELECT m.id, t.recipient_id FROM timeline t JOIN events e ON e.id = t.event_id"
+        f" JOIN mailings m ON m.key = {key} WHERE e.send || e.campaign <> '' AND e.kind <> 'unknown'",
+        f"INSERT INTO mailed_domains SELECT m.mailing_id, {domain}, count(*) FROM mailed m"
+        " JOIN recipients r ON r.id = m.recipient_id GROUP BY 1, 2",
+        "INSERT INTO seen SELECT e.kind, min(e.at), max(e.at) FROM timeline t JOIN events e ON e.id = t.event_id"
+        " GROUP BY 1",
+        # 0: the record has other addresses, when it was last read; no value: it was not read
+        "ALTER TABLE recipients ADD COLUMN agrees INTEGER CHECK (agrees IN (0,1))",
+        # few events are; the receiver's append pays for those alone
+        "CREATE INDEX events_opt_outs ON events (received_at) WHERE kind IN ('unsubscribe','complaint')",
+        "CREATE INDEX changes_refused ON changes (id) WHERE state = 'refused'",
+        "CREATE INDEX changes_undo ON changes (id) WHERE what = 'undo'",
+        "CREATE INDEX changes_send ON changes (json_extract(why, '$.send')) WHERE json_extract(why, '$.send') <> ''",
+    )
+
+
+@migrations()
+def m009_erasure_and_retention(db: Database) -> None:
+    """Who was forgotten, and which sends were pruned: what comes late for them is not taken for something new."""
+    _execute(
+        db,
         "CREATE TABLE forgotten (digest BLOB PRIMARY KEY, at INTEGER NOT NULL) STRICT, WITHOUT ROWID",
         """CREATE TABLE sealed (  -- sends that were pruned, by a digest
           recipient_id INTEGER NOT NULL REFERENCES recipients ON DELETE CASCADE, send BLOB NOT NULL,
           through INTEGER NOT NULL, PRIMARY KEY (recipient_id, send)) STRICT, WITHOUT ROWID""",
-        "CREATE INDEX subjects_failing ON subjects (id) WHERE attempts > 0",
     )
 
 

@@ -11,7 +11,7 @@ from collections import defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from syncd.model import Subject
+from syncd.model import ActivityState, Subject
 from syncd.store.sqlite import rows
 from syncd.store.work import Work
 
@@ -20,18 +20,20 @@ if TYPE_CHECKING:
 
     from sqlite_utils import Database
 
-    from syncd.model import Case, Recipient
+    from syncd.model import Case, Match, Move, Recipient
 
 
 class Preview(Work):
     """Give it to a run that does not write. Needs the connection on which the subjects were `Chosen`.
 
-    `forgiving`: as if what was refused had never been told, as `syncd retry` would have it.
+    `forgiving`: as if what was refused had never been told, as `syncd retry` would have it. `releasing`: as if nothing
+    were held.
     """
 
-    def __init__(self, db: Database, *, forgiving: bool = False) -> None:
+    def __init__(self, db: Database, *, forgiving: bool = False, releasing: bool = False) -> None:
         super().__init__(db)
         self._forgiving = forgiving
+        self._releasing = releasing
         self._after = -1
         self._joined: dict[str, list[Subject]] = defaultdict(list)  # record → subjects found to be it
 
@@ -50,33 +52,73 @@ class Preview(Work):
     def unmatched(self, recipients: Iterable[Recipient], now: int) -> None:
         """Nothing: it does not count as a look-up."""
 
-    def attach(
-        self, run_id: int, found: Iterable[tuple[Case, str, str, str]], page: set[int], now: int
-    ) -> list[Subject]:
+    def remember(self, moves: Iterable[Move], now: int) -> None:
+        """Nothing: it is asked again."""
+
+    def attach(self, run_id: int, matches: Iterable[Match], page: set[int], now: int) -> list[Subject]:
+        """In memory. Recipients that would be parted from their subject are shown with it."""
         carriers: dict[int, Subject] = {}
-        for case, sf_id, object_, _how in found:
-            known = rows(self._db, _KNOWN, (sf_id,))
-            joined = self._joined[sf_id]
+        for match in matches:
+            if match.recipients:
+                carriers[match.subject.id] = match.subject
+                continue
+            known = rows(self._db, _KNOWN, (match.sf_id,))
+            joined = self._joined[match.sf_id]
             carrier = (
-                Subject(*known[0]) if known else replace((joined or [case.subject])[0], sf_id=sf_id, object=object_)
+                Subject(*known[0])
+                if known
+                else replace((joined or [match.subject])[0], sf_id=match.sf_id, object=match.object)
             )
-            joined.append(case.subject)
+            joined.append(match.subject)
             carriers[carrier.id] = carrier
         return list(carriers.values())
 
-    def cases(self, subjects: Sequence[Subject]) -> list[Case]:
+    def cases(self, subjects: Sequence[Subject], spoilt: dict[int, Exception] | None = None) -> list[Case]:
         """As they will be once the subjects of one record are one."""
-        return [self._whole(case) for case in super().cases(subjects)]
+        return [self._whole(case) for case in super().cases(subjects, spoilt)]
 
     def _whole(self, case: Case) -> Case:
-        others = [subject for subject in self._joined.get(case.subject.sf_id, ()) if subject.id != case.subject.id]
-        for other in super().cases(others) if others else ():
-            case = replace(
-                case, recipients=case.recipients + other.recipients, events=case.events + other.events
-            )  # no record, so nothing was ever written of it, nor decided
+        joined = {subject.id: subject for subject in self._joined.get(case.subject.sf_id, ())}
+        was = joined.pop(case.subject.id, None)
+        if was and was.sf_id:
+            case = _of_another(case, was.sf_id)
+        for other in super().cases(list(joined.values())) if joined else ():
+            case = _with(case, _of_another(other, other.subject.sf_id))
         if self._forgiving:
             case = replace(case, ledger=replace(case.ledger, refused=frozenset()))
+        if self._releasing:
+            pending = tuple(change for change in case.ledger.pending if not change.held)
+            case = replace(case, ledger=replace(case.ledger, pending=pending))
         return case
+
+
+def _of_another(case: Case, sf_id: str) -> Case:
+    """What is known of a record, as it is known of the one that it was merged into."""
+    marks = (case.ledger.mark,) if case.ledger.mark else ()
+    return replace(
+        case,
+        decisions=tuple(replace(word, sf_id=word.sf_id or sf_id) for word in case.decisions),
+        ledger=replace(case.ledger, mark=None, opt_out=None, engagement={}, inherited=(*case.ledger.inherited, *marks)),
+    )
+
+
+def _with(case: Case, other: Case) -> Case:
+    mine, theirs = case.ledger, other.ledger
+    known = {key for key, line in theirs.activities.items() if line.state is ActivityState.KNOWN}
+    own = {key: line for key, line in mine.activities.items() if line.state is ActivityState.KNOWN or key not in known}
+    return replace(
+        case,
+        recipients=case.recipients + other.recipients,
+        events=case.events + other.events,
+        decisions=case.decisions + other.decisions,
+        ledger=replace(
+            mine,
+            activities={**theirs.activities, **own},
+            pending=mine.pending + theirs.pending,
+            refused=mine.refused | theirs.refused,
+            inherited=mine.inherited + theirs.inherited,
+        ),
+    )
 
 
 _COLUMNS = "id, coalesce(sf_id, ''), coalesce(object, ''), attempts, failing_since"

@@ -83,11 +83,15 @@ def migrate(path: Path) -> list[str]:
 
 
 @contextmanager
-def transaction(db: Database) -> Iterator[Database]:
+def transaction(db: Database, *, repeatable: bool = False) -> Iterator[Database]:
     """All or nothing, and StoreError for what SQLite refuses.
 
     BEGIN IMMEDIATE: a deferred one fails at once when it reads first and somebody else writes meanwhile.
+    `repeatable`: a power cut may take it back, since whoever did it will do it again; no sync while the lock is held.
+    A later commit that is not, anybody's, makes it durable as well, so nothing durable can rest on what was lost.
     """
+    if repeatable:
+        db.execute("PRAGMA synchronous=NORMAL")
     try:
         db.execute("BEGIN IMMEDIATE")
         yield db
@@ -98,6 +102,9 @@ def transaction(db: Database) -> Iterator[Database]:
         if isinstance(error, sqlite3.Error):
             raise StoreError(f"the store cannot be written: {error}") from error
         raise
+    finally:
+        if repeatable:
+            db.execute("PRAGMA synchronous=FULL")
 
 
 def chunks(rows: Sequence[T], size: int = ROWS_A_TRANSACTION) -> Iterator[Sequence[T]]:

@@ -10,25 +10,25 @@ import time
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
+from syncd.ids import record_id
 from syncd.model import Aspect, Case, Decision, Kind, Ledger, Recipient, Subject, Verdict
 from syncd.sarbacane import reread
-from syncd.store import forget, lease, prune, totals
+from syncd.store import forget, lease, mailed, prune, totals
 from syncd.store.ledger import read_ledgers
+from syncd.store.matching import DUE, SUBJECT, Matching
 from syncd.store.sqlite import PAUSE, ROWS_A_TRANSACTION, chunks, insert, many, rows, transaction
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from sqlite_utils import Database
-
     from syncd.model import Event
 
+FOLDED_AT_ONCE = 25
+"""Events; each is about five rows."""
 
-class Work:
+
+class Work(Matching):
     """Subjects: folded in, claimed, looked up, put off, given back."""
-
-    def __init__(self, db: Database) -> None:
-        self._db = db
 
     # --- the run itself -----------------------------------------------------------------------------------------
 
@@ -87,30 +87,39 @@ class Work:
         return int(rows(self._db, "SELECT coalesce(max(event_id), 0) FROM fresh")[0][0])
 
     def fold(self, now: int, through: int, usable: Callable[[str], bool] = bool) -> int:
-        """Joins up to a hundred fresh events to their recipients' time lines; how many. Their subjects become due.
+        """Joins some fresh events to their recipients' time lines; how many. Their subjects become due.
 
         `usable`: whether a whId can name a record, which is counted.
         """
-        with transaction(self._db):
+        with transaction(self._db, repeatable=True):
             fresh = rows(
                 self._db,
                 "SELECT e.id, e.at, e.kind, e.address, e.whid, e.send, e.campaign"
                 " FROM fresh f JOIN events e ON e.id = f.event_id"
                 " WHERE f.event_id <= ? ORDER BY f.event_id LIMIT ?",
-                (through, ROWS_A_TRANSACTION),
+                (through, FOLDED_AT_ONCE),
             )
             late = forget.late(self._db, ((event_id, at, address) for event_id, at, _, address, *_ in fresh))
             late |= prune.late(self._db, fresh)
             many(self._db, "DELETE FROM events WHERE id = ?", [(event_id,) for event_id in late])
             known = [event for event in fresh if event[0] not in late]
+            whose: list[int] = []
             for event_id, at, kind, address, whid, send, campaign in known:
                 recipient, subject = self._recipient(address, whid)
+                whose.append(recipient)
                 if prune.is_sealed(self._db, recipient, send, campaign, kind):
                     continue  # its send is judged for good
                 self._db.execute("INSERT OR IGNORE INTO timeline VALUES (?, ?, ?)", (recipient, at, event_id))
                 if kind != Kind.UNKNOWN.value:
-                    self._db.execute(_DUE, (now, now, subject))
+                    self._db.execute(DUE, (now, now, subject))
             many(self._db, "DELETE FROM fresh WHERE event_id = ?", [(event_id,) for event_id, *_ in fresh])
+            mailed.add(
+                self._db,
+                (
+                    mailed.Mailed(recipient, at, kind, address, send, campaign)
+                    for recipient, (_, at, kind, address, _, send, campaign) in zip(whose, known, strict=True)
+                ),
+            )
             totals.add(
                 self._db, ((at, kind, usable(whid), send, campaign) for _, at, kind, _, whid, send, campaign in known)
             )
@@ -124,10 +133,11 @@ class Work:
         if known:
             return known[0], known[1]
         subject = insert(self._db, "INSERT INTO subjects DEFAULT VALUES")
+        named = record_id(whid)
         recipient = insert(
             self._db,
-            "INSERT INTO recipients (address, whid, subject_id) VALUES (?, ?, ?)",
-            (address, whid, subject),
+            "INSERT INTO recipients (address, whid, names, subject_id) VALUES (?, ?, ?, ?)",
+            (address, whid, named and named.id, subject),
         )
         return recipient, subject
 
@@ -140,14 +150,14 @@ class Work:
         claimed: list[Subject] = []
         while len(claimed) < limit:
             size = min(ROWS_A_TRANSACTION, limit - len(claimed))
-            with transaction(self._db):
+            with transaction(self._db, repeatable=True):
                 page = rows(
                     self._db,
                     "UPDATE subjects SET run_id = ?, due_at = NULL WHERE id IN (SELECT id FROM subjects"
-                    f" WHERE due_at <= ? AND run_id IS NULL{also} ORDER BY due_at, id LIMIT ?) RETURNING " + _SUBJECT,
+                    f" WHERE due_at <= ? AND run_id IS NULL{also} ORDER BY due_at, id LIMIT ?) RETURNING " + SUBJECT,
                     (run_id, due_by, size),
                 )
-            claimed += [_subject(row) for row in page]
+            claimed += [Subject(*row) for row in page]
             if len(page) < size:
                 break
             time.sleep(PAUSE)
@@ -160,8 +170,8 @@ class Work:
     def put_off(self, subject_ids: Iterable[int], until: int) -> None:
         """Due again at `until`, or earlier if something comes."""
         for chunk in chunks(list(subject_ids)):
-            with transaction(self._db):
-                many(self._db, _DUE, [(until, until, subject_id) for subject_id in chunk])
+            with transaction(self._db, repeatable=True):
+                many(self._db, DUE, [(until, until, subject_id) for subject_id in chunk])
 
     def failed(self, subjects: Iterable[tuple[int, int]], now: int, *, itself: bool = False) -> None:
         """(subject, when to try again): counts the attempt. `itself`: the record is at fault, and not Salesforce."""
@@ -191,20 +201,26 @@ class Work:
 
     # --- facts ----------------------------------------------------------------------------------------------------
 
-    def cases(self, subjects: Sequence[Subject]) -> list[Case]:
-        """The subjects with their recipients, histories, decisions and ledgers."""
+    def cases(self, subjects: Sequence[Subject], spoilt: dict[int, Exception] | None = None) -> list[Case]:
+        """The subjects with their recipients, histories, decisions and ledgers.
+
+        Those whose facts cannot be read are left out, and named in `spoilt` with what is wrong; without it, raised.
+        """
+        wrong: dict[int, Exception] = {} if spoilt is None else spoilt
         ids = json.dumps([subject.id for subject in subjects])
         recipients: dict[int, list[Recipient]] = defaultdict(list)
         for subject_id, *columns in rows(
             self._db,
-            "SELECT subject_id, id, address, whid, lookups FROM recipients"
+            "SELECT subject_id, id, address, whid, lookups, matched FROM recipients"
             " WHERE subject_id IN (SELECT value FROM json_each(?)) ORDER BY id",
             (ids,),
         ):
             recipients[subject_id].append(Recipient(*columns))
-        events = self._histories(ids)
-        decisions = self._decisions(ids)
-        ledgers = read_ledgers(self._db, ids, decisions)
+        events = self._histories(ids, wrong)
+        decisions = self.decisions(ids)
+        ledgers = read_ledgers(self._db, ids, decisions, wrong)
+        if wrong and spoilt is None:
+            raise next(iter(wrong.values()))
         return [
             Case(
                 subject,
@@ -214,9 +230,10 @@ class Work:
                 ledgers.get(subject.id, Ledger()),
             )
             for subject in subjects
+            if subject.id not in wrong
         ]
 
-    def _histories(self, ids: str) -> dict[int, list[Event]]:
+    def _histories(self, ids: str, wrong: dict[int, Exception]) -> dict[int, list[Event]]:
         events: dict[int, list[Event]] = defaultdict(list)
         for subject_id, raw, received_at in rows(
             self._db,
@@ -224,91 +241,26 @@ class Work:
             " JOIN events e ON e.id = t.event_id WHERE r.subject_id IN (SELECT value FROM json_each(?))",
             (ids,),
         ):
-            events[subject_id].append(reread(raw, received_at))
+            try:
+                events[subject_id].append(reread(raw, received_at))
+            except Exception as error:
+                wrong[subject_id] = error
         return events
 
-    def _decisions(self, ids: str) -> dict[int, list[Decision]]:
+    def decisions(self, ids: str) -> dict[int, list[Decision]]:
+        """By subject id; `ids` is a JSON array."""
         decisions: dict[int, list[Decision]] = defaultdict(list)
         for subject_id, aspect, verdict, *columns in rows(
             self._db,
-            "SELECT subject_id, aspect, verdict, at, through, by, note FROM decisions"
+            "SELECT subject_id, aspect, verdict, at, through, by, note, sf_id FROM decisions"
             " WHERE subject_id IN (SELECT value FROM json_each(?)) ORDER BY id",
             (ids,),
         ):
             decisions[subject_id].append(Decision(Aspect(aspect), Verdict(verdict), *columns))
         return decisions
 
-    # --- which record ---------------------------------------------------------------------------------------------
 
-    def attach(
-        self, run_id: int, found: Iterable[tuple[Case, str, str, str]], page: set[int], now: int
-    ) -> list[Subject]:
-        """(case, sf_id, object, how it was found): unmatched subjects have a record now; those of one become one.
-
-        Returns those that carry them, claimed by this run, to be planned with this page; one that an earlier page of
-        the run has planned already is due again instead.
-        """
-        carriers: dict[int, Subject] = {}
-        for chunk in chunks(list(found)):
-            with transaction(self._db):
-                for case, sf_id, object_, how in chunk:
-                    carrier, held_by = self._carrier(case.subject.id, sf_id, object_)
-                    if held_by is None:
-                        # still due when it was: a Task of unknown fate may be waiting there
-                        self._db.execute("UPDATE subjects SET run_id = ? WHERE id = ?", (run_id, carrier.id))
-                    if held_by is None or carrier.id in page:
-                        carriers[carrier.id] = carrier
-                    else:
-                        self._db.execute(_DUE, (now + 1, now + 1, carrier.id))
-                    self._move(case.subject.id, carrier.id, how, now)
-        return list(carriers.values())
-
-    def _carrier(self, subject_id: int, sf_id: str, object_: str) -> tuple[Subject, int | None]:
-        """The subject of a record, and the run that holds it: the one known, or else this one from now on."""
-        columns = f"{_SUBJECT}, run_id"
-        known = rows(self._db, f"SELECT {columns} FROM subjects WHERE sf_id = ?", (sf_id,)) or rows(
-            self._db,
-            f"UPDATE subjects SET sf_id = ?, object = ? WHERE id = ? RETURNING {columns}",
-            (sf_id, object_, subject_id),
-        )
-        *subject, held_by = known[0]
-        return _subject(subject), held_by
-
-    def _move(self, subject_id: int, carrier_id: int, how: str, now: int) -> None:
-        self._db.execute(
-            "UPDATE recipients SET subject_id = ?, matched = ?, looked_up_at = ?, lookups = 0 WHERE subject_id = ?",
-            (carrier_id, how, now, subject_id),
-        )
-        if subject_id != carrier_id:
-            self._db.execute("DELETE FROM subjects WHERE id = ?", (subject_id,))
-
-    def known(self, sf_ids: Iterable[str]) -> set[str]:
-        """Those of these records that already have a subject."""
-        found = rows(
-            self._db,
-            "SELECT sf_id FROM subjects WHERE sf_id IN (SELECT value FROM json_each(?))",
-            (json.dumps(list(sf_ids)),),
-        )
-        return {sf_id for (sf_id,) in found}
-
-    def unmatched(self, recipients: Iterable[Recipient], now: int) -> None:
-        """Looked up, and no record was found."""
-        for chunk in chunks(list(recipients)):
-            with transaction(self._db):
-                many(
-                    self._db,
-                    "UPDATE recipients SET lookups = lookups + 1, looked_up_at = ? WHERE id = ?",
-                    [(now, recipient.id) for recipient in chunk],
-                )
-
-
-_SUBJECT = "id, coalesce(sf_id, ''), coalesce(object, ''), attempts, failing_since"
 _OPTED_OUT = (
     " AND EXISTS (SELECT 1 FROM recipients r JOIN timeline t ON t.recipient_id = r.id"
     " JOIN events e ON e.id = t.event_id WHERE r.subject_id = subjects.id AND e.kind IN ('unsubscribe', 'complaint'))"
 )
-_DUE = "UPDATE subjects SET due_at = min(coalesce(due_at, ?), ?) WHERE id = ?"
-
-
-def _subject(row: Sequence[Any]) -> Subject:
-    return Subject(*row)

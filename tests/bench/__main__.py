@@ -7,36 +7,23 @@ all of its numbers.
 from __future__ import annotations
 
 import argparse
-import os
-import shutil
-import subprocess
 import sys
 import tempfile
 import time
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
 from syncd.sarbacane import decode, read
 from syncd.store import Inbox, open_store
-from tests.bench.contenders import ALL, FLOOR, HERE, Contender, cpu, memory, peers_python, pinned, running, worker
+from tests.bench.contenders import ALL, FLOOR, peers_python
+from tests.bench.rounds import Round, fresh_round, has_wrk
 from tests.receiver.stored import body
-
-
-@dataclass(frozen=True)
-class Round:
-    rate: float
-    p50: float  # ms
-    p99: float
-    errors: int
-    memory: float
-    cpu: float  # µs an event
 
 
 def main() -> int:
     arguments = _arguments()
-    if not _has_wrk():
+    if not has_wrk():
         print("This needs wrk. Install it (apt-get install wrk, as root), then run again.", file=sys.stderr)
         return 1
     chosen = [c for c in ALL if not arguments.only or any(word in c.name for word in arguments.only)]
@@ -47,8 +34,8 @@ def main() -> int:
         rounds: dict[str, list[Round]] = {}
         for _ in range(arguments.rounds):
             for contender in chosen:
-                python = pythons[contender.python]
-                rounds.setdefault(contender.name, []).append(_round(contender, python, connections, arguments.seconds))
+                each = fresh_round(contender, pythons[contender.python], connections, arguments.seconds)
+                rounds.setdefault(contender.name, []).append(each)
         _print(connections, rounds)
     print(f"\none durable SQLite commit, alone: {_commit_time():.2f} ms (median of 200)")
     return 0
@@ -61,27 +48,6 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--connections", type=int, nargs="+", default=[64, 1])
     parser.add_argument("--only", nargs="+", help="contenders whose name contains one of these words")
     return parser.parse_args()
-
-
-def _has_wrk() -> bool:
-    if not shutil.which("wrk") and os.geteuid() == 0 and shutil.which("apt-get"):
-        subprocess.run(["apt-get", "install", "-y", "-qq", "--no-install-recommends", "wrk"], check=False)
-    return bool(shutil.which("wrk"))
-
-
-def _round(contender: Contender, python: str, connections: int, seconds: int) -> Round:
-    with tempfile.TemporaryDirectory() as name, running(contender, python, Path(name)) as (port, process):
-        url = f"http://127.0.0.1:{port}{contender.path}"
-        command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}", "-s", str(HERE / "load.lua"), url]
-        environ = os.environ | {"FORMAT": contender.format}
-        before = cpu(worker(process))
-        with pinned(1):
-            result = subprocess.run(command, capture_output=True, text=True, check=True, env=environ)
-        used = cpu(worker(process)) - before
-        numbers = next(line for line in result.stdout.splitlines() if line.startswith("RESULT")).split()[1:]
-        requests, micros, p50, p99, refused, failed = map(int, numbers)
-        rate, memory_used = requests * 1e6 / micros, memory(worker(process))
-        return Round(rate, p50 / 1000, p99 / 1000, refused + failed, memory_used, used * 1e6 / requests)
 
 
 def _print(connections: int, rounds: dict[str, list[Round]]) -> None:

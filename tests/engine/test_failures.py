@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +17,8 @@ from tests.factories import ADDRESS, payload
 CREATE: dict[str, Any] = {"path": "composite/sobjects$", "method": "POST"}
 UPDATE: dict[str, Any] = {"path": "composite/sobjects$", "method": "PATCH"}
 LOCK: dict[str, Any] = {"row_code": "UNABLE_TO_LOCK_ROW", "row_message": "unable to obtain exclusive access"}
+BUSY: dict[str, Any] = {"row_code": "TOO_MANY_APEX_REQUESTS", "row_message": "try again"}
+TRIES = 3  # of a locked row in one run
 RULE: dict[str, Any] = {"row_code": "FIELD_CUSTOM_VALIDATION_EXCEPTION", "row_message": "no bounces on Mondays"}
 
 
@@ -43,16 +46,56 @@ def test_a_rejected_mark_is_kept_with_salesforces_words(syncd: Syncd, org: Org, 
 
 
 @pytest.mark.parametrize(("kind", "call"), [("hard_bounce", UPDATE), ("open", CREATE)])
-def test_a_locked_row_is_tried_again_later(
+def test_a_row_that_stays_locked_is_tried_again_later(
     syncd: Syncd, org: Org, contact: str, kind: str, call: dict[str, Any]
 ) -> None:
-    org.faults.add(Fault(**call, **LOCK, times=1))
+    org.faults.add(Fault(**call, **LOCK, times=TRIES))
     syncd.receive(payload(kind, whId=contact))
     assert syncd.run().changes == {"superseded": 1}
     assert syncd.run().subjects == 0  # not at once
     syncd.later(minutes=2)
     assert syncd.run().changes == {"done": 1}
     assert syncd.desk.status(syncd.clock())["subjects_failing"] == 0
+
+
+@pytest.mark.parametrize(("kind", "call"), [("hard_bounce", UPDATE), ("open", CREATE)])
+def test_locked_rows_are_sent_again_at_once_in_smaller_pieces(
+    unbraked: Syncd, org: Org, kind: str, call: dict[str, Any]
+) -> None:
+    """One lock fails the whole batch; in smaller ones it fails fewer, and at last only itself."""
+    syncd = unbraked
+    people = [org.add("Contact", LastName=f"N{i}", Email=f"n{i}@example.fr") for i in range(120)]
+    org.faults.add(Fault(**call, **LOCK, times=1))
+    org.faults.add(Fault(**call, **LOCK, row=[0, 1], times=1))
+    syncd.receive(*(payload(kind, whId=who, email=f"n{i}@example.fr") for i, who in enumerate(people)))
+    assert syncd.run().changes == {"done": 120}
+    assert [c.rows for c in org.calls if c.writing] == [120, 50, 50, 20, 1, 1]
+    assert syncd.slept == [0.25] * 5
+    assert len(org.all("Task")) == (120 if kind == "open" else 0)
+
+
+def test_a_storm_of_locks_is_insisted_on_for_some_seconds_only(syncd: Syncd, org: Org) -> None:
+    people = [org.add("Contact", LastName=f"N{i}", Email=f"n{i}@example.fr") for i in range(900)]
+    org.faults.add(Fault(**CREATE, **LOCK, times=None))
+    syncd.receive(*(payload("open", whId=who, email=f"n{i}@example.fr") for i, who in enumerate(people)))
+    assert syncd.run().changes == {"superseded": 900}
+    assert len(syncd.slept) == 40
+    assert syncd.db.execute("SELECT count(*) FROM activities").fetchone() == (0,)
+    org.faults.clear()
+    syncd.later(minutes=2)
+    assert syncd.run().changes == {"done": 900}
+    assert len(org.all("Task")) == 900
+
+
+def test_a_failure_between_the_smaller_pieces_leaves_no_line_for_what_was_not_made(syncd: Syncd, org: Org) -> None:
+    people = [org.add("Contact", LastName=f"N{i}", Email=f"n{i}@example.fr") for i in range(120)]
+    org.faults.add(Fault(**CREATE, **LOCK, times=1))
+    org.faults.add(Fault(**CREATE, status=403, code="REQUEST_LIMIT_EXCEEDED", skip=2, times=1))
+    syncd.receive(*(payload("open", whId=who, email=f"n{i}@example.fr") for i, who in enumerate(people)))
+    assert syncd.run().changes == {"done": 50, "superseded": 50}
+    syncd.later(minutes=3)
+    syncd.run()
+    assert len(org.all("Task")) == 120
 
 
 def test_the_pause_between_tries_doubles_up_to_an_hour(syncd: Syncd, org: Org, contact: str) -> None:
@@ -88,7 +131,7 @@ def test_a_rejected_task_may_be_made_when_something_new_comes(syncd: Syncd, org:
     assert len(org.all("Task")) == 1
 
 
-@pytest.mark.parametrize(("fault", "state"), [(LOCK, "superseded"), (RULE, "rejected")])
+@pytest.mark.parametrize(("fault", "state"), [(BUSY, "superseded"), (RULE, "rejected")])
 def test_a_task_that_cannot_be_updated_stays_as_it_was(
     syncd: Syncd, org: Org, contact: str, fault: dict[str, Any], state: str
 ) -> None:
@@ -134,7 +177,7 @@ def test_an_outage_of_weeks_does_not_use_up_a_rows_own_tries(syncd: Syncd, org: 
     syncd.run()
     syncd.later(days=8)
     org.allow_logins()
-    org.faults.add(Fault(**UPDATE, **LOCK, times=1))
+    org.faults.add(Fault(**UPDATE, **LOCK, times=TRIES))
     assert syncd.run().changes == {"superseded": 1}
     syncd.later(hours=2)
     assert syncd.run().changes == {"done": 1}
@@ -176,6 +219,148 @@ def test_a_key_that_cannot_be_read_is_fatal_and_keeps_everything(syncd: Syncd, o
     key.write_text(good)
     syncd.later(hours=2)
     assert syncd.run().changes == {"done": 1}
+
+
+def test_a_lead_converted_since_it_was_read_is_planned_again(syncd: Syncd, org: Org, contact: str) -> None:
+    org.faults.add(Fault(**UPDATE, row_code="CANNOT_UPDATE_CONVERTED_LEAD", times=1))
+    syncd.receive(payload("hard_bounce", whId=contact))
+    assert syncd.run().changes == {"superseded": 1}
+    syncd.later(minutes=2)
+    assert syncd.run().changes == {"done": 1}
+
+
+def test_without_room_in_salesforce_nothing_is_created_and_the_rest_goes_on(syncd: Syncd, org: Org) -> None:
+    people = [org.add("Contact", LastName=f"N{i}", Email=f"n{i}@example.fr") for i in range(450)]
+    syncd.receive(payload("open", 0, "old", whId=people[0], email="n0@example.fr"))
+    syncd.run()
+    before = org.calls_count(writing=True)
+    org.faults.add(Fault(**CREATE, row_code="STORAGE_LIMIT_EXCEEDED", row_message="storage limit exceeded", times=None))
+    syncd.receive(
+        payload("open", 0.1, "old", whId=people[0], email="n0@example.fr"),
+        payload("unsubscribe", 1, whId=people[1], email="n1@example.fr"),
+        *(payload("open", 2, whId=who, email=f"n{i}@example.fr") for i, who in enumerate(people)),
+    )
+    said = syncd.run()
+    assert (said.ended, said.code, said.changes["done"]) == ("done", "STORAGE_LIMIT_EXCEEDED", 2)
+    assert org.calls_count(writing=True) - before == 3  # the opt-out, the Task that exists, and one try
+    org.faults.clear()
+    syncd.later(minutes=3)
+    syncd.run()
+    assert len(org.all("Task")) == 451
+
+
+def test_a_task_that_is_there_already_is_looked_up(syncd: Syncd, org: Org, contact: str) -> None:
+    """A unique field refuses the second one."""
+    syncd.receive(payload("open", 0, "s", whId=contact))
+    syncd.run()
+    syncd.db.execute("DELETE FROM activities")  # a restored store knows nothing of it
+    org.faults.add(Fault(**CREATE, row_code="DUPLICATE_VALUE", times=1))
+    syncd.receive(payload("open", 0.1, "s", whId=contact))
+    assert syncd.run().changes == {"uncertain": 1}
+    syncd.run()
+    syncd.run()
+    assert [task["Description"].splitlines()[0] for task in org.all("Task")] == ["Opened 2 times, not clicked"]
+
+
+@pytest.mark.parametrize(("kind", "call"), [("hard_bounce", UPDATE), ("open", CREATE)])
+def test_a_policy_that_forbids_it_stops_the_run_and_rejects_nobody(
+    unbraked: Syncd, org: Org, kind: str, call: dict[str, Any]
+) -> None:
+    syncd = unbraked
+    people = [org.add("Contact", LastName=f"N{i}", Email=f"n{i}@example.fr") for i in range(250)]
+    org.faults.add(Fault(**call, row_code="TXN_SECURITY_NO_ACCESS", times=None))
+    syncd.receive(*(payload(kind, whId=who, email=f"n{i}@example.fr") for i, who in enumerate(people)))
+    said = syncd.run()
+    assert (said.ended, said.code, dict(said.changes)) == ("fatal", "TXN_SECURITY_NO_ACCESS", {"superseded": 200})
+    org.faults.clear()
+    syncd.later(minutes=3)
+    syncd.run()
+    assert syncd.desk.status(syncd.clock())["rejected"] == 0
+    assert sum(state == "done" for _, state in syncd.changes()) == 250
+
+
+def test_a_field_that_refuses_the_whole_call_is_rejected_alone(syncd: Syncd, org: Org) -> None:
+    """Whether an unknown field refuses a row or the call is not documented."""
+    people = [org.add("Contact", LastName=f"N{i}", Email=f"n{i}@example.fr") for i in range(3)]
+    who: list[dict[str, Any]] = [{"whId": person, "email": f"n{i}@example.fr"} for i, person in enumerate(people)]
+    org.faults.add(Fault(**UPDATE, status=400, code="INVALID_FIELD", message="No such column", times=1))
+    org.faults.add(Fault(**UPDATE, status=400, code="INVALID_FIELD", message="No such column", skip=2, times=2))
+    syncd.receive(
+        payload("hard_bounce", 1, **who[0]),
+        payload("hard_bounce", 1, **who[1]),
+        payload("unsubscribe", 1, **who[1]),
+        payload("unsubscribe", 1, **who[2]),
+    )
+    assert syncd.run().changes == {"done": 2, "rejected": 2}
+    assert [bool(org.get(person)["HasOptedOutOfEmail"]) for person in people] == [False, True, True]
+
+
+def test_a_field_that_disappears_between_two_runs_is_described_anew(syncd: Syncd, org: Org, contact: str) -> None:
+    syncd.receive(payload("unsubscribe", whId=contact))
+    syncd.run()
+    org.hide_field("Contact", "EmailBouncedReason")
+    syncd.receive(payload("hard_bounce", 1, whId=contact))
+    assert syncd.run().changes == {"done": 1}
+    assert org.get(contact)["EmailBouncedDate"]
+
+
+def test_a_reading_that_is_refused_for_good_puts_off_that_object_alone(syncd: Syncd, org: Org, contact: str) -> None:
+    lead = org.add("Lead", LastName="N", Company="Exemple SA", Email="n@example.fr")
+    org.faults.add(Fault(path="composite/sobjects/Contact", status=400, code="INVALID_FIELD", times=None))
+    syncd.receive(payload("unsubscribe", whId=contact), payload("unsubscribe", whId=lead))
+    said = syncd.run()
+    assert (said.ended, said.failed, dict(said.changes)) == ("done", 1, {"done": 1})
+    assert len([c for c in org.calls if c.path.endswith("Contact")]) == 2  # described anew once
+
+
+def test_a_task_that_is_refused_as_a_whole_is_fatal_and_kept(syncd: Syncd, org: Org, contact: str) -> None:
+    syncd.receive(payload("open", 0, "s", whId=contact))
+    org.faults.add(Fault(**CREATE, status=400, code="INVALID_FIELD", times=1))
+    assert (syncd.run().ended, syncd.changes()) == ("fatal", [("activity", "superseded")])
+    syncd.later(minutes=3)
+    syncd.run()
+    org.faults.add(Fault(**UPDATE, status=400, code="INVALID_FIELD", times=1))
+    syncd.receive(payload("open", 0.1, "s", whId=contact))
+    assert syncd.run().ended == "fatal"
+    syncd.later(minutes=3)
+    syncd.run()
+    assert [task["Description"].splitlines()[0] for task in org.all("Task")] == ["Opened 2 times, not clicked"]
+
+
+PAGE = "<html>" + "<p>Access denied by the edge, jeanne.durand@example.fr</p>" * 2_200 + "</html>"  # 120 kB
+
+
+@pytest.mark.parametrize("status", [200, 403, 503])
+@pytest.mark.parametrize("path", ["describe", "composite/sobjects/Contact", "TaskStatus|query", "composite/sobjects$"])
+def test_a_page_of_somebody_in_between_is_no_answer_and_is_kept_nowhere(
+    syncd: Syncd, org: Org, contact: str, path: str, status: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    org.faults.add(Fault(path=path, status=status, body=PAGE, times=1))
+    syncd.receive(payload("open", whId=contact))
+    said = syncd.run()
+    assert said.ended == "unavailable"
+    assert "Access denied" not in json.dumps(said.as_dict()) + str(syncd.desk.changes()) + capsys.readouterr().err
+    syncd.later(minutes=15)
+    syncd.run()
+    assert len(org.all("Task")) == 1
+
+
+@pytest.mark.parametrize("body", ["{}", "null", "3", '[{"id": 3}]', '{"records": 1}'])
+@pytest.mark.parametrize("path", ["describe", "composite/sobjects/Contact", "query$", "composite/sobjects$"])
+def test_an_answer_of_another_shape_is_no_answer(syncd: Syncd, org: Org, contact: str, path: str, body: str) -> None:
+    org.faults.add(Fault(path=path, status=200, body=body, content_type="application/json", times=1))
+    syncd.receive(payload("open", whId=contact))
+    said = syncd.run()
+    assert (said.ended, said.code) == ("unavailable", "unreadable_answer")
+    syncd.later(minutes=15)
+    syncd.run()
+    assert len(org.all("Task")) == 1
+
+
+def test_a_redirect_is_not_followed(syncd: Syncd, org: Org, contact: str) -> None:
+    org.faults.add(Fault(path="describe", status=302, body="", times=1))
+    syncd.receive(payload("open", whId=contact))
+    assert (syncd.run().ended, org.calls[-1].path[-8:]) == ("fatal", "describe")
 
 
 # --- a whole call -------------------------------------------------------------------------------------------------

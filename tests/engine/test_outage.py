@@ -15,7 +15,8 @@ def down(syncd: Syncd, org: Org) -> Syncd:
     """Twice in a row Salesforce did not answer, and much is due."""
     org.faults.add(Fault(status=503, times=None))
     for i in range(20):
-        syncd.receive(payload("unsubscribe", whId=org.add("Contact", LastName="N", Email=f"n{i}@example.fr")))
+        who = org.add("Contact", LastName="N", Email=f"n{i}@example.fr")
+        syncd.receive(payload("unsubscribe", whId=who, email=f"n{i}@example.fr"))
     for _ in range(2):
         syncd.run()
         syncd.later(hours=1)

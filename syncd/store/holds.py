@@ -1,0 +1,293 @@
+"""The port of the brake: what it measures, what it keeps back, and what a person decides about that."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from syncd.brake import WINDOW, Group, Mark
+from syncd.model import Aspect, Verdict, What
+from syncd.store import mailed
+from syncd.store.matching import DUE
+from syncd.store.sqlite import PAUSE, ROWS_A_TRANSACTION, chunks, insert, many, rows, transaction
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from sqlite_utils import Database
+
+    from syncd.model import Seen
+
+MARKS_A_PAGE = 1_000
+PAUSED_SINCE = "soft_bounces_paused_since"
+"""The entry in `meta`: since when soft bounces mark nobody."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """A group that waits for a person. `held`, `written`: changes by what; `runs`: those that wrote of it."""
+
+    id: int
+    group: Group
+    opened_at: int
+    held: Mapping[str, int]
+    written: Mapping[str, int]
+    runs: tuple[int, ...]
+
+
+class Holds:
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    # --- what the brake measures ----------------------------------------------------------------------------------
+
+    def planned(self, run_id: int) -> Iterator[Mark]:
+        """The hard marks that this run means to write and no person has released, in the order of planning."""
+        yield from self._marks("c.run_id = :run AND c.state = 'intended'", {"run": run_id})
+
+    def written(self, since: int) -> Iterator[Mark]:
+        """Those that were written, or perhaps were, since this instant."""
+        yield from self._marks("c.intended_at >= :since AND c.state IN ('done','uncertain')", {"since": since})
+
+    def _marks(self, which: str, arguments: dict[str, Any]) -> Iterator[Mark]:
+        after = 0
+        while page := rows(self._db, _MARKS.format(which=which), {**arguments, "after": after, "size": MARKS_A_PAGE}):
+            yield from (Mark(*row) for row in page)
+            after = page[-1][0]
+
+    def recipients(self) -> int:
+        return int(rows(self._db, "SELECT count(*) FROM recipients")[0][0])
+
+    def size(self, group: Group, sends: Iterable[str]) -> int:
+        """A send's recipients; or how many of a domain were mailed with these sends."""
+        if group.by == "send":
+            return self.mailed(group.value)
+        names = json.dumps(list(sends))
+        sql = (
+            "SELECT coalesce(sum(d.recipients), 0) FROM mailings m JOIN mailed_domains d ON d.mailing_id = m.id"
+            " WHERE d.domain = ? AND m.key IN (SELECT value FROM json_each(?))"
+        )
+        return int(rows(self._db, sql, (group.value, names))[0][0])
+
+    def mailed(self, send: str) -> int:
+        sql = "SELECT count(*) FROM mailings m JOIN mailed d ON d.mailing_id = m.id WHERE m.key = ?"
+        return int(rows(self._db, sql, (send,))[0][0])
+
+    def seen(self) -> Seen:
+        """What was reported of all recipients together."""
+        return mailed.seen(self._db)
+
+    # --- soft-bounce marks that pause -------------------------------------------------------------------------------
+
+    def paused(self) -> int:
+        """How many soft-bounce marks pause."""
+        return int(rows(self._db, f"SELECT count(*) {_PAUSED}")[0][0])
+
+    def wake_paused(self, now: int) -> None:
+        """They are planned again, and would be told again."""
+        while page := rows(self._db, f"SELECT c.id, c.subject_id {_PAUSED} LIMIT ?", (ROWS_A_TRANSACTION // 2,)):
+            with transaction(self._db):
+                many(self._db, "UPDATE changes SET state = 'superseded' WHERE id = ?", [(one,) for one, _ in page])
+                many(self._db, DUE, [(now, now, subject) for _, subject in page])
+            time.sleep(PAUSE)
+
+    # --- recipients whose record has other addresses ----------------------------------------------------------------
+
+    def agree(self, recipients: Iterable[tuple[int, bool]]) -> None:
+        """(recipient, whether its record has its address), as just read."""
+        for chunk in chunks([(agrees, recipient, agrees) for recipient, agrees in recipients]):
+            with transaction(self._db):
+                many(self._db, "UPDATE recipients SET agrees = ? WHERE id = ? AND agrees IS NOT ?", chunk)
+
+    def mismatches(self, send: str) -> int:
+        sql = (
+            "SELECT count(*) FROM mailings m JOIN mailed d ON d.mailing_id = m.id"
+            " JOIN recipients r ON r.id = d.recipient_id WHERE m.key = ? AND r.agrees = 0"
+        )
+        return int(rows(self._db, sql, (send,))[0][0])
+
+    def share_of_mismatches(self) -> tuple[int, int]:
+        """How many recipients have a record with other addresses, of how many whose record was read."""
+        sql = "SELECT coalesce(sum(agrees = 0), 0), count(agrees) FROM recipients"
+        mismatches, known = rows(self._db, sql)[0]
+        return int(mismatches), int(known)
+
+    # --- holding --------------------------------------------------------------------------------------------------
+
+    def open_groups(self) -> dict[Group, int]:
+        """Groups that nobody has decided, with their ids."""
+        found = rows(self._db, "SELECT by_what, value, id FROM holds WHERE state = 'open' ORDER BY id")
+        return {Group(by, value): hold_id for by, value, hold_id in found}
+
+    def released(self, now: int) -> set[Group]:
+        """What a person released: for a day what belongs to it is right. A send that is not shifted stays so."""
+        sql = "SELECT by_what, value FROM holds WHERE state = 'released' AND (by_what = 'shifted' OR decided_at > ?)"
+        return {Group(*row) for row in rows(self._db, sql, (now - WINDOW,))}
+
+    def dropped_sends(self) -> dict[str, int]:
+        """Sends of which a person refused everything, since their whId column is shifted; with the last group's id."""
+        sql = "SELECT value, max(id) FROM holds WHERE by_what = 'shifted' AND state = 'dropped' GROUP BY value"
+        return dict(rows(self._db, sql))
+
+    def open(self, group: Group, now: int) -> int:
+        """The id of the open hold of this group."""
+        with transaction(self._db):
+            found = rows(self._db, "SELECT id FROM holds WHERE by_what = ? AND value = ? AND state = 'open'", (*group,))
+            if found:
+                return int(found[0][0])
+            return insert(self._db, "INSERT INTO holds (by_what, value, opened_at) VALUES (?, ?, ?)", (*group, now))
+
+    def hold(self, changes: Iterable[tuple[int, int]]) -> None:
+        """(change, hold): intended ones that are kept back."""
+        for chunk in chunks([(hold_id, change_id) for change_id, hold_id in changes]):
+            with transaction(self._db):
+                many(
+                    self._db,
+                    "UPDATE changes SET state = 'held', hold_id = ? WHERE id = ? AND state = 'intended'",
+                    chunk,
+                )
+
+    def hold_send(self, run_id: int, send: str, hold_id: int) -> Counter[str]:
+        """Everything of a send that this run means to write; how many, by what."""
+        kept: Counter[str] = Counter()
+        after = 0
+        while page := rows(
+            self._db,
+            "SELECT id, what FROM changes WHERE json_extract(why, '$.send') = ? AND state = 'intended' AND run_id = ?"
+            " AND id > ? ORDER BY id LIMIT ?",
+            (send, run_id, after, ROWS_A_TRANSACTION),
+        ):
+            self.hold((change_id, hold_id) for change_id, _ in page)
+            kept.update(what for _, what in page)
+            after = page[-1][0]
+            time.sleep(PAUSE)
+        return kept
+
+    # --- what a person sees and decides -----------------------------------------------------------------------------
+
+    def groups(self) -> list[Hold]:
+        """The open ones, oldest first."""
+        return [self._hold(*row) for row in rows(self._db, _OPEN)]
+
+    def group(self, hold_id: int) -> Hold | None:
+        found = [hold for hold in self.groups() if hold.id == hold_id]
+        return found[0] if found else None
+
+    def any_group(self, hold_id: int) -> tuple[Group, int] | None:
+        """A group, decided or not, and when it was opened."""
+        found = rows(self._db, "SELECT by_what, value, opened_at FROM holds WHERE id = ?", (hold_id,))
+        return (Group(found[0][0], found[0][1]), found[0][2]) if found else None
+
+    def _hold(self, hold_id: int, by: str, value: str, opened_at: int) -> Hold:
+        group = Group(by, value)
+        kept = rows(
+            self._db, "SELECT what, count(*) FROM changes WHERE hold_id = ? AND state = 'held' GROUP BY 1", (hold_id,)
+        )
+        written = list(self.written_of(group, opened_at))
+        runs = sorted({run for _, _, run in written})
+        return Hold(hold_id, group, opened_at, dict(kept), Counter(what for _, what, _ in written), tuple(runs))
+
+    def written_of(self, group: Group, opened_at: int) -> Iterator[tuple[int, str, int]]:
+        """(change, what, run) of what went to Salesforce of a group: from a day before it was held."""
+        if group.by == "shifted":
+            sql = (
+                "SELECT id, what, run_id FROM changes WHERE json_extract(why, '$.send') = ? AND state = 'done'"
+                " ORDER BY id"
+            )
+            yield from rows(self._db, sql, (group.value,))
+            return
+        belongs = {mark.id for mark in self.written(opened_at - WINDOW) if group.by == "total" or group in mark.groups}
+        sql = (
+            "SELECT id, what, run_id FROM changes WHERE id IN (SELECT value FROM json_each(?)) AND state = 'done'"
+            " AND id NOT IN (SELECT value FROM changes u, json_each(u.why, '$.undoes') WHERE u.what = 'undo'"
+            "   AND u.state = 'done') ORDER BY id"
+        )
+        yield from rows(self._db, sql, (json.dumps(sorted(belongs)),))
+
+    def held(self, hold_id: int) -> Iterator[dict[str, Any]]:
+        """The changes of a group, in the order of planning."""
+        names = ("id", "what", "object", "sf_id", "activity", "before", "after", "why", "intended_at")
+        after = 0
+        while page := rows(
+            self._db,
+            f"SELECT {', '.join(names)} FROM changes WHERE hold_id = ? AND state = 'held' AND id > ?"
+            " ORDER BY id LIMIT ?",
+            (hold_id, after, MARKS_A_PAGE),
+        ):
+            for row in page:
+                one = dict(zip(names, row, strict=True))
+                yield {**one, **{name: json.loads(one[name]) for name in ("before", "after", "why")}}
+            after = page[-1][0]
+
+    def release(self, hold_id: int, by: str, now: int) -> int:
+        """What is held is planned again, and not held again: it is made due. How many changes."""
+        return self._decide(hold_id, Verdict.RELEASED, by, now)
+
+    def drop(self, hold_id: int, by: str, now: int) -> int:
+        """What is held is refused: what happened until now never sets it again. How many changes."""
+        return self._decide(hold_id, Verdict.DROPPED, by, now)
+
+    def _decide(self, hold_id: int, verdict: Verdict, by: str, now: int) -> int:
+        """Killed in between, it goes on when it is typed again: the group is open until its last change is decided."""
+        changes = 0
+        while page := rows(
+            self._db,
+            "SELECT id, subject_id, what, through, activity, sf_id FROM changes WHERE hold_id = ? AND state = 'held'"
+            " ORDER BY id LIMIT ?",
+            (hold_id, ROWS_A_TRANSACTION // 4),  # each is up to four rows
+        ):
+            with transaction(self._db):
+                for row in page:
+                    self._decide_one(hold_id, verdict, by, now, *row)
+            changes += len(page)
+            time.sleep(PAUSE)
+        with transaction(self._db):
+            state = "released" if verdict is Verdict.RELEASED else "dropped"
+            self._db.execute(
+                "UPDATE holds SET state = ?, decided_at = ?, decided_by = ? WHERE id = ? AND state = 'open'",
+                (state, now, by, hold_id),
+            )
+        return changes
+
+    def _decide_one(
+        self, hold_id: int, verdict: Verdict, by: str, now: int, change_id: int, subject_id: int, what: str,
+        through: int, activity: str | None, sf_id: str,
+    ) -> None:  # fmt: skip
+        released = verdict is Verdict.RELEASED
+        state = "superseded" if released else "dropped"
+        self._db.execute("UPDATE changes SET state = ? WHERE id = ?", (state, change_id))
+        if aspect := _ASPECTS.get(what):
+            judged = through if released else max(now, through)
+            self._db.execute(
+                "INSERT INTO decisions (subject_id, aspect, verdict, at, through, by, note)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (subject_id, aspect, verdict.value, now, judged, by, f"held group {hold_id}"),
+            )
+        if released:
+            self._db.execute(DUE, (now, now, subject_id))
+        elif activity is not None:  # a Task that is not there and is not to be made
+            self._db.execute(
+                "INSERT INTO activities (subject_id, key, token, state) VALUES (?, ?, ?, 'sealed')"
+                " ON CONFLICT (subject_id, key) DO UPDATE SET state = 'sealed'",
+                (subject_id, activity, f"sealed {change_id}"),
+            )
+
+
+_ASPECTS = {What.MARK.value: Aspect.INVALID.value, What.OPT_OUT.value: Aspect.OPTED_OUT.value}
+
+_PAUSED = """FROM changes c WHERE c.state = 'refused' AND EXISTS
+  (SELECT 1 FROM receipts o WHERE o.change_id = c.id AND o.code = 'paused')"""
+
+_OPEN = "SELECT id, by_what, value, opened_at FROM holds WHERE state = 'open' ORDER BY id"
+
+# Without those a person has released: they are right, and count against nobody.
+_MARKS = """
+SELECT c.id, coalesce(json_extract(c.why, '$.address'), ''), coalesce(json_extract(c.why, '$.send'), ''),
+  coalesce(json_extract(c.why, '$.text'), ''), coalesce(json_extract(c.why, '$.reason'), '')
+FROM changes c WHERE {which} AND c.what = 'mark' AND json_extract(c.why, '$.rule') = 'hard_bounce' AND c.id > :after
+  AND NOT EXISTS (SELECT 1 FROM decisions d WHERE d.subject_id = c.subject_id AND d.aspect = 'invalid'
+    AND d.verdict = 'released' AND d.through >= c.through)
+ORDER BY c.id LIMIT :size"""

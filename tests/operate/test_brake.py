@@ -1,0 +1,213 @@
+"""Waves of bounces, against a Salesforce over HTTPS: what is held, what is written, and what a person does then."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from syncd.sandbox import Org
+from tests.conftest import Syncd
+from tests.factories import payload
+from tests.operate.conftest import Commands
+
+GONE = {"smtpDescription": "550 5.1.1 user unknown"}
+
+
+def people(org: Org, number: int, domain: Callable[[int], str] = lambda _: "gone.example") -> list[dict[str, str]]:
+    """Contacts, as what is mailed to them names them."""
+    addresses = [f"n{i}@{domain(i)}" for i in range(number)]
+    return [{"email": a, "whId": org.add("Contact", LastName="N", Email=a)} for a in addresses]
+
+
+def marked(org: Org) -> int:
+    return sum(bool(contact["EmailBouncedReason"]) for contact in org.all("Contact"))
+
+
+def bounces(mailed: list[dict[str, str]], send: str = "s", **more: Any) -> list[dict[str, Any]]:
+    return [payload("hard_bounce", 1, send, **who, **more) for who in mailed]
+
+
+@pytest.fixture
+def waiting(syncd: Syncd, org: Org) -> list[dict[str, str]]:
+    """60 bounces of one domain: 49 were written and 11 wait."""
+    mailed = people(org, 60)
+    syncd.receive(*bounces(mailed))
+    said = syncd.run()
+    assert (dict(said.changes), dict(said.held)) == ({"done": 49, "held": 11}, {"domain gone.example": 11})
+    return mailed
+
+
+def test_five_hundred_bounces_of_a_domain_with_a_run_a_minute_are_held_beyond_its_limit(
+    command: Commands, syncd: Syncd, org: Org
+) -> None:
+    mailed = people(org, 500)
+    for minute in range(30):
+        syncd.receive(*bounces(mailed[minute * 17 : minute * 17 + 17]))
+        syncd.run()
+        syncd.later(minutes=1)
+    assert marked(org) == 49
+    (group,) = command.json("held")
+    assert (group["by"], group["value"], group["held"], group["written"]) == (
+        "domain", "gone.example", {"mark": 451}, {"mark": 49},
+    )  # fmt: skip
+    assert group["runs"] == [1, 2, 3]
+    assert "49 mark written before: syncd undo --group 1" in command("held")
+    assert len(command.csv("held", "1", "--limit", "0")) == 451
+
+
+def test_five_hundred_over_sixty_domains_in_a_send_of_twenty_thousand_are_all_marked(syncd: Syncd, org: Org) -> None:
+    mailed = people(org, 500, lambda i: f"d{i % 60}.example")
+    rest = [payload("delivered", 1, "s", email=f"r{i}@d{i % 60}.example", whId="") for i in range(19_500)]
+    syncd.receive(*bounces(mailed, **GONE), *rest)
+    said = syncd.run()
+    assert (dict(said.changes), marked(org)) == ({"done": 500}, 500)
+    assert syncd.holds.groups() == []
+
+
+def test_a_second_run_changes_nothing(syncd: Syncd, org: Org, waiting: list[dict[str, str]]) -> None:
+    writes, changes = org.calls_count(writing=True), syncd.changes()
+    syncd.wake()
+    said = syncd.run()
+    assert (said.subjects, dict(said.planned), dict(said.changes)) == (60, {}, {})
+    assert (org.calls_count(writing=True), syncd.changes()) == (writes, changes)
+
+
+def test_a_mail_that_arrives_meanwhile_makes_a_held_mark_void(
+    command: Commands, syncd: Syncd, org: Org, waiting: list[dict[str, str]]
+) -> None:
+    syncd.receive(payload("delivered", 5, "later", **waiting[-1]))
+    syncd.run()
+    assert command.json("held")[0]["held"] == {"mark": 10}
+    syncd.clock.at += 1
+    command("release", "1")
+    assert marked(org) == 59
+
+
+def test_released_is_written_and_the_rest_of_the_group_is_not_held_again_that_day(
+    command: Commands, syncd: Syncd, org: Org, waiting: list[dict[str, str]]
+) -> None:
+    more = [{"email": f"m{i}@gone.example", "whId": org.add("Contact", LastName="M", Email=f"m{i}@gone.example")}
+            for i in range(5)]  # fmt: skip
+    assert "11 changes would be released: domain gone.example" in command("release", "1", "--dry-run")
+    assert marked(org) == 49
+    told = command.json("release", "1")
+    assert (told["released"], told["changes"], marked(org)) == (11, {"done": 11}, 60)
+    assert command.json("held") == []
+    syncd.clock.at = told_now()
+    syncd.receive(*bounces(more))
+    syncd.run()
+    assert marked(org) == 65
+    assert "No group 1 waits" in fails(command, "release", "1")
+
+
+def test_dropped_is_never_written_for_what_happened_until_now(
+    command: Commands, syncd: Syncd, org: Org, waiting: list[dict[str, str]]
+) -> None:
+    assert command("drop", "1", "--dry-run").count("bounce_reason: empty → 550 5.1.1 user unknown") == 11
+    told = command("drop", "1")
+    assert "11 changes dropped: domain gone.example." in told
+    assert "49 mark went out before it was held. To take them back: syncd undo --group 1" in told
+    command("resync", "--all")
+    assert (command.json("held"), marked(org)) == ([], 49)
+    assert "invalid dropped" in command("explain", waiting[-1]["email"])
+    syncd.clock.at = told_now() + 400 * 86_400_000
+    syncd.receive(payload("hard_bounce", 300, "s9", **waiting[-1]))
+    syncd.run()
+    assert marked(org) == 50
+
+
+def test_a_dry_run_writes_nothing_and_a_run_that_holds_exits_1(command: Commands, syncd: Syncd, org: Org) -> None:
+    syncd.receive(*bounces(people(org, 60)))
+    command("sync", "--dry-run")
+    assert command.json("held") == []
+    assert command.json("sync", code=1)["held"] == {"domain gone.example": 11}
+
+
+def test_a_crash_before_the_brake_lets_nothing_out(syncd: Syncd, org: Org, monkeypatch: pytest.MonkeyPatch) -> None:
+    from syncd.engine.braking import Brake
+
+    syncd.receive(*bounces(people(org, 60)))
+
+    def die(_: Brake) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Brake, "apply", die)
+        with pytest.raises(KeyboardInterrupt):
+            syncd.run()
+    assert marked(org) == 0
+    said = syncd.run()
+    assert (said.changes["held"], marked(org)) == (11, 49)
+
+
+# --- a whId column in the wrong rows ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def shifted(syncd: Syncd, org: Org) -> list[dict[str, Any]]:
+    """A send to 60, each with the whId of the one above."""
+    mailed = people(org, 60)
+    wrong = [{**who, "whId": mailed[i - 1]["whId"]} for i, who in enumerate(mailed)]
+    kinds = ["hard_bounce"] * 20 + ["open"] * 20 + ["unsubscribe"] * 10 + ["delivered"] * 10
+    events = [payload(kind, 1, "s", **who) for kind, who in zip(kinds, wrong, strict=True)]
+    syncd.receive(*events)
+    return events
+
+
+def test_of_a_shifted_send_nothing_is_written_and_all_is_held(
+    command: Commands, syncd: Syncd, org: Org, shifted: list[dict[str, Any]]
+) -> None:
+    syncd.run()
+    assert org.calls_count(writing=True) == 0
+    (group,) = command.json("held")
+    assert (group["by"], group["value"]) == ("shifted", "send:s")
+    assert group["held"] == {"activity": 20, "opt_out": 10}
+    assert "is the column whId of this send's list in the wrong rows?" in command("held")
+    syncd.receive(payload("open", 2, "s", **{k: shifted[-1][k] for k in ("email", "whId")}))
+    syncd.later(hours=1)
+    syncd.run()
+    assert (org.calls_count(writing=True), command.json("held")[0]["held"]["activity"]) == (0, 21)
+
+
+def test_another_send_is_not_held_with_it(syncd: Syncd, org: Org, shifted: list[dict[str, Any]]) -> None:
+    (other,) = people(org, 1, lambda _: "other.example")
+    syncd.receive(payload("unsubscribe", 1, "t", **other))
+    said = syncd.run()
+    assert (said.changes["held"], said.changes["done"]) == (30, 1)
+
+
+def test_a_shifted_send_that_a_person_releases_is_written(
+    command: Commands, syncd: Syncd, org: Org, shifted: list[dict[str, Any]]
+) -> None:
+    syncd.run()
+    told = command.json("release", "1")
+    assert told["changes"] == {"done": 30}
+    assert (len(org.all("Task")), command.json("held")) == (20, [])
+    command("resync", "--all")
+    assert command.json("held") == []
+
+
+def test_a_shifted_send_that_a_person_drops_is_never_written(
+    command: Commands, syncd: Syncd, org: Org, shifted: list[dict[str, Any]]
+) -> None:
+    syncd.run()
+    command("drop", "1")
+    command("resync", "--all")
+    assert (org.calls_count(writing=True), command.json("held")) == (0, [])
+    syncd.receive(payload("open", 2, "s", **{k: shifted[-1][k] for k in ("email", "whId")}))
+    assert dict(syncd.run().changes) == {"dropped": 1}
+    assert (org.calls_count(writing=True), command.json("held")) == (0, [])
+
+
+def told_now() -> int:
+    """Decisions of the command line are made by the real clock."""
+    import time
+
+    return time.time_ns() // 1_000_000
+
+
+def fails(command: Commands, *arguments: str) -> str:
+    command(*arguments, code=2)
+    return command.errors
