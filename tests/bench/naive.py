@@ -8,6 +8,7 @@ takes a hundred of them or more, so the number of calls says more than the time.
 from __future__ import annotations
 
 import argparse
+import logging
 import tempfile
 import time
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import requests
+import structlog
 from simple_salesforce.api import Salesforce
 from simple_salesforce.format import format_soql
 
@@ -117,6 +119,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.naive", description=__doc__)
     parser.add_argument("--events", type=int, default=3_000)
     arguments = parser.parse_args()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     print(f"{arguments.events} events")
     print(f"{'':12} {'calls':>7} {'seconds':>8} {'Tasks':>6} {'marked':>7} {'opted out':>10}")
     with tempfile.TemporaryDirectory() as name:

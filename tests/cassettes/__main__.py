@@ -8,11 +8,14 @@ $SALESFORCE_MY_DOMAIN.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
+
+import structlog
 
 from syncd.salesforce import Crm
 from syncd.sandbox import Org, Sandbox
@@ -28,6 +31,7 @@ def main() -> int:
     if given and len(given) < len(WANTED):
         print(f"to record from a real org set {', '.join(set(WANTED) - set(given))} too", file=sys.stderr)
         return 2
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     TAPES.mkdir(exist_ok=True)
     known = worlds()
     wrong = 0
