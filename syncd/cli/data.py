@@ -91,7 +91,8 @@ def prune(config: Path | None, *, dry_run: bool, as_json: bool) -> None:
     """Remove what is older than [retention] says and what no rule needs any more.
 
     Of each address everything stays from its last mail that arrived on, so that no bounce counts differently, and every
-    unsubscribe and complaint. Marks, opt-outs and what people decided stay with their receipts; of activities the Task
+    unsubscribe, complaint, last open and last click. Marks, opt-outs and what people decided stay with
+    their receipts; of activities the Task
     stays known, and is not written again. Kept whole: whoever has work waiting, recipients without a record that opened
     something, and events without a sendId and campaignId. The file does not shrink: new events fill the room.
     """
