@@ -160,7 +160,8 @@ def _plan_all(
 
 def _claim(c: Context, said: Summary, started: int, *, opt_outs_only: bool = False) -> list[Subject]:
     c.going_on(said.run_id)
-    return c.work.claim(said.run_id, c.options.batch_size, started, opt_outs_only=opt_outs_only)
+    size = c.options.batch_size * c.options.reads
+    return c.work.claim(said.run_id, size, started, opt_outs_only=opt_outs_only)
 
 
 def _plan_page(

@@ -24,13 +24,17 @@ if TYPE_CHECKING:
 
 FIRST_RETRY = 60_000
 LAST_RETRY = 3_600_000
+READS = 4
+"""Contacts and Leads are read by calls of their own, and a page's last call for each is seldom full: with pages of one
+call's records a hundred thousand recipients of both kinds took 100 reads, with four it is 63."""
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
     """Times in ms."""
 
-    batch_size: int = 2_000
+    batch_size: int = 2_000  # records read in one call
+    reads: int = 1  # so many times as many subjects are planned together
     retry_for: int = 7 * 86_400_000
     settle: int = 600_000  # how long Salesforce may still commit what it did not answer
     tasks_every: int = 900_000
@@ -159,6 +163,7 @@ def assemble(
             limits=Limits(**settings.brake.model_dump()),
             options=Options(
                 batch_size=settings.sync.batch_size,
+                reads=READS,
                 retry_for=_ms(settings.sync.retry_for),
                 settle=_ms(settings.activities.settle_uncertain),
                 tasks_every=_ms(settings.activities.every),
