@@ -10,7 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from syncd.model import Aspect, Outcome
+from syncd.figures import figures
+from syncd.machines import machine_made
+from syncd.model import Aspect, Kind, Outcome
 from syncd.plan import activity_is_due
 from syncd.rules import OPT_OUTS, engagements, invalid, sends, spent_through, standing
 
@@ -67,7 +69,19 @@ def _closed(events: Sequence[Event], rules: Rules, before: int) -> list[Send]:
     judged = sends(events, rules.timezone)
     old = [send for send in judged if send.events[-1].at < before]
     last = max((judged.index(send) for send in old if send.outcome is Outcome.SUCCEEDED), default=0)
-    return [send for send in judged[:last] if send in old and not send.key.startswith("day:")]
+    shown = {_last(judged, kind) for kind in (Kind.OPEN, Kind.CLICK)}  # in fields of the record
+    return [s for s in judged[:last] if s in old and not s.key.startswith("day:") and s.key not in shown]
+
+
+def _last(judged: Iterable[Send], kind: Kind) -> str:
+    """The send with the last event of a kind that a person made."""
+    found = [
+        (event.at, send.key)
+        for send in judged
+        for event in send.events
+        if event.kind is kind and event.key not in machine_made(send.events)
+    ]
+    return max(found, default=(0, ""))[1]
 
 
 def _same(case: Case, by_address: dict[str, list[Event]], kept: Iterable[Event], rules: Rules) -> bool:
@@ -77,7 +91,12 @@ def _same(case: Case, by_address: dict[str, list[Event]], kept: Iterable[Event],
     before = standing(case.events, addresses, case.decisions, rules)
     after = standing(kept, addresses, case.decisions, rules)
     spent = spent_through(case.decisions)[Aspect.INVALID]
-    return before.opted_out == after.opted_out and all(
-        invalid(its, spent, rules) == invalid([e for e in kept if e.address == address], spent, rules)
-        for address, its in by_address.items()
+    same_figures = figures(case.events, addresses, rules) == figures(kept, addresses, rules)
+    return (
+        same_figures
+        and before.opted_out == after.opted_out
+        and all(
+            invalid(its, spent, rules) == invalid([e for e in kept if e.address == address], spent, rules)
+            for address, its in by_address.items()
+        )
     )

@@ -78,7 +78,7 @@ def test_only_what_lies_before_an_old_success_goes() -> None:
         event("soft_bounce", 0),
         event("delivered", 10),
         event("open", 10),
-        event("delivered", 20),
+        event("open", 20),
         event("soft_bounce", 30),
     ]
     gone = surplus(case(*history), RULES, millis(CUT))
@@ -88,7 +88,7 @@ def test_only_what_lies_before_an_old_success_goes() -> None:
 
 
 def test_who_has_a_task_to_be_written_keeps_everything() -> None:
-    history = [event("open", 0), event("delivered", 20)]
+    history = [event("open", 0), event("open", 20)]
     assert surplus(case(*history), Rules(), millis(CUT)).sends == ()
     assert surplus(case(*history), RULES, millis(CUT)).events == 1
 

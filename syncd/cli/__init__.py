@@ -28,6 +28,7 @@ COMMANDS = {
     "serve": "services",
     "receive": "services",
     "schedule": "services",
+    "dashboard": "services",
     "sync": "work",
     "status": "look",
     "explain": "story",

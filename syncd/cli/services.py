@@ -49,6 +49,17 @@ def schedule(config: Path | None) -> None:
 
 
 @click.command()
+@click.pass_obj
+def dashboard(config: Path | None) -> None:
+    """Show metrics for Prometheus, and health, on [dashboard] bind."""
+    from syncd.dashboard.server import serve as serve_dashboard
+
+    settings = load(config)
+    logs.configure(settings.logs.level, settings.logs.by_logger())
+    serve_dashboard(settings)
+
+
+@click.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(
     "--port", default=8443, show_default=True, type=click.IntRange(0, 65535), help="Port; 0 takes a free one."

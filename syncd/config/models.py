@@ -63,6 +63,10 @@ class ReceiverSection(Section):
     trusted_proxies: int = Field(0, ge=0, le=10)
 
 
+class DashboardSection(Section):
+    bind: ListenAddress = Bind("127.0.0.1", 8081)
+
+
 class SyncSection(Section):
     mode: Literal["live", "observe"] = "live"
     every: Duration = parse_duration("60s")
@@ -289,6 +293,7 @@ class Settings(Section):
     secrets_dir: Directory = Path("/etc/syncd/secrets")
     store: StoreSection = _section()
     receiver: ReceiverSection = _section()
+    dashboard: DashboardSection = _section()
     sync: SyncSection = _section()
     brake: BrakeSection = _section()
     salesforce: SalesforceSection = _section()

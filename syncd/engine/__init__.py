@@ -24,6 +24,7 @@ import structlog
 from syncd.engine import outage
 from syncd.engine.apply import apply
 from syncd.engine.braking import Brake, pausing
+from syncd.engine.bulk import settle_jobs
 from syncd.engine.context import Context, Options, Stopped, Summary, assemble
 from syncd.engine.gather import gather
 from syncd.engine.guard import Guard
@@ -76,6 +77,8 @@ def run(
         brake.pausing = pausing(c, started, write=write)
         with c.budget.for_(Need.OPT_OUTS):
             outage.admit(c, patient=patient)
+            if write:
+                settle_jobs(c, said)
         trouble = _plan_all(c, said, brake, started, show_again_in=0 if write else show_again_in, tasks_at=tasks_at)
         if write:
             brake.apply()

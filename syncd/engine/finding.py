@@ -51,6 +51,9 @@ def find(c: Context, said: Summary, guard: Guard, wanted: Sequence[Case], named:
             lost.append(case)
     elsewhere = _looked_up(c, guard, lost, found)
     _not_found(c, said, guard.standing(lost), elsewhere)
+    c.work.remember(found.moves, c.now())
+    if found.records:
+        _left_behind(c, found)
     if c.crm.lookup.by_id and found.records:
         _others(c, found)
     return found
@@ -119,6 +122,14 @@ def _restored(c: Context, case: Case, record: Record, reading: Reading, found: F
         found.records[sf_id] = reading.records[sf_id]
         match = Match(case.subject, sf_id, reading.records[sf_id].object, "id", tuple(recipients))
         found.matches.append(match)
+
+
+def _left_behind(c: Context, found: Found) -> None:
+    """Subjects of records that have become one of these, though nothing of theirs was due."""
+    matched = {match.subject.id for match in found.matches if not match.recipients}
+    for subject, sf_id in c.work.left_behind(found.records):
+        if subject.id not in matched:
+            found.matches.append(Match(subject, sf_id, found.records[sf_id].object))
 
 
 def _others(c: Context, found: Found) -> None:

@@ -43,7 +43,6 @@ def _attached(
     c: Context, said: Summary, guard: Guard, page: Sequence[Subject], cases: Sequence[Case], found: Found
 ) -> list[Case]:
     """The cases once subjects of one record are one."""
-    c.work.remember(found.moves, c.now())
     carriers = c.work.attach(said.run_id, found.matches, {subject.id for subject in page}, c.now())
     whole = {match.subject.id for match in found.matches if not match.recipients}
     again = {match.subject.id: match.subject for match in found.matches if match.subject.id not in whole}

@@ -139,8 +139,8 @@ class Forget:
         with transaction(self._db):
             many(self._db, "UPDATE decisions SET note = ? WHERE id = ?", [(GONE, i) for i in notes])
             if not shared:
-                self._db.execute("DELETE FROM activities WHERE subject_id = ?", (subject_id,))
-                self._db.execute(_NO_RECORD, (subject_id,))
+                for sql in _NO_RECORD:
+                    self._db.execute(sql, {"id": subject_id})
 
     def _is_mine(self, change: Sequence[Any]) -> bool:
         _, *texts, why = change
@@ -260,5 +260,11 @@ _BLANK = f"""UPDATE changes SET before = '{{}}', after = '{{}}', why = '{{}}', s
   state = CASE WHEN :shared OR state IN ('held','intended','uncertain','rejected') THEN 'superseded' ELSE state END
   WHERE id = :id"""
 
-_NO_RECORD = """UPDATE subjects SET sf_id = NULL, object = NULL, due_at = NULL, attempts = 0, failing_since = NULL
-  WHERE id = ?"""
+_RECORD = "(SELECT sf_id FROM subjects WHERE id = :id)"
+_NO_RECORD = (
+    "DELETE FROM activities WHERE subject_id = :id",
+    f"DELETE FROM moved WHERE sf_id = {_RECORD} OR to_id = {_RECORD}",
+    "UPDATE decisions SET sf_id = '' WHERE subject_id = :id",
+    """UPDATE subjects SET sf_id = NULL, object = NULL, due_at = NULL, attempts = 0, failing_since = NULL
+  WHERE id = :id""",
+)

@@ -64,16 +64,20 @@ class Work(Matching):
         """After a crash: a Task whose ledger line was written may exist; a field is settled by reading it."""
         with transaction(self._db):
             self._db.execute(
-                "UPDATE activities SET state = 'uncertain', not_before = ? WHERE state = 'intended'", (not_before,)
-            )
+                "UPDATE activities SET state = 'uncertain', not_before = ? WHERE state = 'intended'"
+                " AND NOT EXISTS (SELECT 1 FROM changes c WHERE c.subject_id = activities.subject_id"
+                " AND c.activity = activities.key AND c.job_id IS NOT NULL AND c.state = 'intended')",
+                (not_before,),
+            )  # what a job carries is settled with the job
             self._db.execute(
                 "UPDATE changes SET state = 'superseded' WHERE run_id = ? AND state = 'intended' AND what = 'activity'"
-                " AND NOT EXISTS (SELECT 1 FROM activities a WHERE a.subject_id = changes.subject_id"
+                " AND job_id IS NULL AND NOT EXISTS (SELECT 1 FROM activities a WHERE a.subject_id = changes.subject_id"
                 " AND a.key = changes.activity AND a.state = 'uncertain')",
                 (run_id,),
             )
             self._db.execute(
-                "UPDATE changes SET state = 'uncertain' WHERE run_id = ? AND state = 'intended'", (run_id,)
+                "UPDATE changes SET state = 'uncertain' WHERE run_id = ? AND state = 'intended' AND job_id IS NULL",
+                (run_id,),
             )
             self._db.execute("UPDATE subjects SET due_at = ? WHERE run_id = ?", (now, run_id))
         while self._release(run_id):
@@ -148,7 +152,8 @@ class Work(Matching):
                 page = rows(
                     self._db,
                     "UPDATE subjects SET run_id = ?, due_at = NULL WHERE id IN (SELECT id FROM subjects"
-                    f" WHERE due_at <= ? AND run_id IS NULL{also} ORDER BY due_at, id LIMIT ?) RETURNING " + SUBJECT,
+                    f" WHERE due_at <= ? AND run_id IS NULL{_FREE}{also} ORDER BY due_at, id LIMIT ?) RETURNING "
+                    + SUBJECT,
                     (run_id, due_by, size),
                 )
             claimed += [Subject(*row) for row in page]
@@ -254,6 +259,10 @@ class Work(Matching):
         return decisions
 
 
+_FREE = (  # of what a job carries the outcome is not known yet
+    " AND NOT EXISTS (SELECT 1 FROM changes c WHERE c.subject_id = subjects.id AND c.job_id IS NOT NULL"
+    " AND c.state = 'intended')"
+)
 _OPTED_OUT = (
     " AND EXISTS (SELECT 1 FROM recipients r JOIN timeline t ON t.recipient_id = r.id"
     " JOIN events e ON e.id = t.event_id WHERE r.subject_id = subjects.id AND e.kind IN ('unsubscribe', 'complaint'))"

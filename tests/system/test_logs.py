@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from typing import Any
@@ -12,6 +13,8 @@ import requests
 
 from tests.factories import payload
 from tests.system.conftest import Installation
+
+CALL = re.compile(r"(GET|POST|PATCH) /services/\S+: 20\d in \d+ ms")
 
 
 @pytest.fixture
@@ -36,15 +39,14 @@ def lines_of(installation: Installation, *, more: str = "") -> list[dict[str, An
 
 def test_a_part_can_say_more_and_each_line_of_a_run_names_it(received: Installation) -> None:
     said = lines_of(received, more='[logs]\nsalesforce = "debug"\n')
-    calls = [line for line in said if line["event"] == "call"]
+    calls = [line for line in said if CALL.fullmatch(line["event"])]
     assert {line["run"] for line in calls} == {1}
-    assert {"POST", "PATCH"} <= {line["method"] for line in calls}
-    assert all(line["status"] in (200, 201, 204) for line in calls)
+    assert {line["event"].split()[0] for line in calls} >= {"POST", "PATCH"}
     assert "example.fr" not in json.dumps(said)
 
 
 def test_as_shipped_no_call_is_logged(received: Installation) -> None:
-    assert not [line for line in lines_of(received) if line["event"] == "call"]
+    assert not [line for line in lines_of(received) if CALL.fullmatch(line["event"])]
 
 
 def test_a_service_can_be_told_to_say_less(installation: Installation) -> None:
