@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from itertools import chain, repeat
 from typing import TYPE_CHECKING, BinaryIO, cast
 
+from syncd.engine.restored import is_restored
 from syncd.engine.writing import (
     fields_answered,
     record,
@@ -70,6 +71,8 @@ def tasks_in_bulk(c: Context, said: Summary, *, known: bool) -> None:
     """At least `bulk_threshold` Tasks to create, or (`known`) to update, as jobs; fewer are left."""
     if c.jobs.tasks_waiting(said.run_id, known=known) < c.options.bulk_threshold:
         return
+    if not known and is_restored(c):
+        return  # each is looked up before it is made
     columns = ["Subject", "Description", "ActivityDate"]
     if known:
         operation, columns = "update", ["Id", *columns]
