@@ -1,4 +1,4 @@
-"""What an activity says: the opens and clicks of one send in words. Pure."""
+"""What an activity says: the opens and clicks of one send, or one of them, in words. Pure."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def content(engagement: Engagement, token: str, rules: Rules) -> dict[str, Value
     subject = rules.subject.format(subject=named, campaign=last.campaign, send=last.send)
     return {
         "subject": subject.strip()[:SUBJECT_LENGTH].strip(),
-        "description": _description(engagement, token),
+        "description": _description(engagement, token, by_send=rules.activities != "per_event"),
         "day": local_day(last.at, rules.timezone).isoformat(),
     }
 
@@ -47,21 +47,35 @@ def content_digest(values: Mapping[str, Value]) -> bytes:
     return blake2b(json.dumps(values, sort_keys=True).encode(), digest_size=16).digest()
 
 
-def _description(engagement: Engagement, token: str) -> str:
+def _description(engagement: Engagement, token: str, *, by_send: bool) -> str:
+    tail = f"\n\n{SIGNATURE}{token}"
+    one = not by_send and len(engagement.events) == 1
+    lines = _single(engagement.events[0]) if one else _gathered(engagement)
+    return "\n".join(lines)[: DESCRIPTION_LENGTH - len(tail)] + tail
+
+
+def _single(event: Event) -> list[str]:
+    done = "Opened" if event.kind is Kind.OPEN else f"Clicked {event.url}".rstrip()
+    return [f"{done}, {_moment(event)}", *([f"Read with {event.client}"] if event.client else []), _sent(event)]
+
+
+def _sent(event: Event) -> str:
+    return f"Sarbacane campaign {event.campaign or '-'}, send {event.send or '-'}"
+
+
+def _gathered(engagement: Engagement) -> list[str]:
     people = engagement.people
     events = people or engagement.events
     clicks = [event for event in people if event.kind is Kind.CLICK]
-    lines = [
+    return [
         _counts(people),
         *_apart(event for event in engagement.events if event.key in engagement.machine),
         f"First: {_moment(events[0])}",
         f"Last: {_moment(events[-1])}",
         *_listed("Links", Counter(event.url for event in clicks if event.url)),
         *_listed("Read with", Counter(event.client for event in people if event.client)),
-        f"Sarbacane campaign {events[0].campaign or '-'}, send {events[0].send or '-'}",
+        _sent(events[0]),
     ]
-    tail = f"\n\n{SIGNATURE}{token}"
-    return "\n".join(lines)[: DESCRIPTION_LENGTH - len(tail)] + tail
 
 
 def _counts(events: Iterable[Event]) -> str:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from syncd.activities import content, content_digest
 from syncd.figures import are_due, kept, shown
 from syncd.model import ActivityState, Aspect, Change, Decision, Plan, Remembered, State, Verdict, What
-from syncd.rules import BOUNCES, OPT_OUTS, bounce_reason, engagements, mailing, standing, without_soft_bounces
+from syncd.rules import BOUNCES, OPT_OUTS, bounce_reason, engagements, mailing, send_key, standing, without_soft_bounces
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -365,7 +365,7 @@ def _activities(said: Standing, record: Record, ledger: Ledger, rules: Rules) ->
         before: dict[str, Value] = {"task_id": known.task_id} if known else {}
         why = {
             "rule": rules.activities,
-            "send": engagement.key,
+            "send": send_key(engagement.events[0], rules.timezone),
             "events": [event.key.hex() for event in engagement.events],
         }
         yield Change(
@@ -386,7 +386,13 @@ def _stale(engagement: Engagement, ledger: Ledger, rules: Rules) -> bool:
     """
     known = ledger.activities.get(engagement.key)
     if known is None:
-        return bool(engagement.people)
+        return bool(engagement.people) and not _told_otherwise(engagement, ledger, rules)
     return known.state is ActivityState.KNOWN and known.digest != content_digest(
         content(engagement, known.token, rules)
     )
+
+
+def _told_otherwise(engagement: Engagement, ledger: Ledger, rules: Rules) -> bool:
+    """Whether its send was written while `[activities] mode` was another one: not told a second time."""
+    keys = {send_key(engagement.events[0], rules.timezone), *(event.key.hex() for event in engagement.events)}
+    return not keys.isdisjoint(ledger.activities)

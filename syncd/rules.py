@@ -17,7 +17,7 @@ from syncd.machines import machine_made
 from syncd.model import BEFORE_ALL, Aspect, Engagement, Event, Justification, Kind, Outcome, Send, Standing, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from syncd.model import Decision, Rules, Seen, SoftBounceRule
 
@@ -112,7 +112,10 @@ def mailing(event: Event) -> str:
 
 
 def engagements(events: Iterable[Event], rules: Rules) -> tuple[Engagement, ...]:
-    """Opens and clicks gathered by send, in the order of the first of each; it says which of them machines made."""
+    """Opens and clicks as activities show them: gathered by send, or each on its own; by the first of each send.
+
+    It says which of them machines made.
+    """
     if rules.activities == "off":
         return ()
     history = _history(events)
@@ -122,8 +125,9 @@ def engagements(events: Iterable[Event], rules: Rules) -> tuple[Engagement, ...]
         if event.kind.value in rules.activity_kinds:
             groups.setdefault(send_key(event, rules.timezone), []).append(event)
     return tuple(
-        Engagement(key, tuple(group), frozenset(event.key for event in group) & by_machine)
-        for key, group in groups.items()
+        Engagement(key, some, frozenset(event.key for event in some) & by_machine)
+        for send, group in groups.items()
+        for key, some in _shown(send, group, rules)
     )
 
 
@@ -134,6 +138,22 @@ def machine_events(events: Iterable[Event], timezone: str) -> frozenset[bytes]:
         if event.kind in _TELLING:
             mails.setdefault((event.address, send_key(event, timezone)), []).append(event)
     return frozenset().union(*(machine_made(mail) for mail in mails.values()))
+
+
+EACH = 20
+"""Activities of one send in `per_event`: the last one gathers all that follows, so that a machine cannot make thousands
+of them, and nothing is left out either."""
+
+
+def _shown(send: str, events: Sequence[Event], rules: Rules) -> Iterator[tuple[str, tuple[Event, ...]]]:
+    """(key, events) of each activity of one send."""
+    if rules.activities != "per_event":
+        yield send, tuple(events)
+        return
+    for event in events[: EACH - 1]:
+        yield event.key.hex(), (event,)
+    if rest := tuple(events[EACH - 1 :]):
+        yield rest[0].key.hex(), rest
 
 
 def bounce_reason(event: Event) -> Reason:

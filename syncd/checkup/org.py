@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from syncd.checkup import budget
 from syncd.checkup.fields import object_findings
@@ -15,7 +15,7 @@ from syncd.salesforce.login import LEGACY_WARNING, LoginRefused
 from syncd.salesforce.session import Session
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from syncd.config import Settings
     from syncd.store.estimate import Load
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 TOLERATED = 60.0  # seconds: assertions live for 180, and Salesforce accepts 300
 TASK_FIELDS = ("WhoId", "Subject", "Description", "ActivityDate", "Status", "TaskSubtype")
 TASK_BYTES = 2_048  # what Salesforce counts against the data storage for one
+TOKEN_LENGTH = 16
 MONTH = 30
 DAY_IN_SECONDS = 86_400
 WRITTEN_A_CALL = 200
@@ -80,7 +81,7 @@ def _rest(session: Session, settings: Settings, load: Load | None) -> Iterator[F
     if settings.activities.mode == "off":
         yield Finding.ok("Task", 'not needed: [activities] mode = "off"')
         return
-    yield from _attempt("Task", lambda: _task(session))
+    yield from _attempt("Task", lambda: _task(session, settings.activities.external_id_field))
     yield _estimate(load)
 
 
@@ -196,7 +197,7 @@ def calls_a_day(every: float, load: Load | None) -> int:
     return math.ceil(busy * CALLS_A_RUN + DESCRIBES_A_DAY + more)
 
 
-def _task(session: Session) -> list[Finding]:
+def _task(session: Session, external_id_field: str) -> list[Finding]:
     described = session.call("GET", "sobjects/Task/describe")
     if not described.get("createable"):
         return [
@@ -222,7 +223,31 @@ def _task(session: Session) -> list[Finding]:
                 "tick Closed for one in Setup > Object Manager > Task > Fields > Status",
             )
         ]  # fmt: skip
-    return [Finding.ok("Task", f"may be created, with the status “{rows[0]['MasterLabel']}”")]
+    made = Finding.ok("Task", f"may be created, with the status “{rows[0]['MasterLabel']}”")
+    return [made, *([_external_id(by_name, external_id_field)] if external_id_field else [])]
+
+
+def _external_id(fields: Mapping[str, Mapping[str, Any]], name: str) -> Finding:
+    """Whether Salesforce itself can keep a Task from being made twice."""
+    field, thing = fields.get(name), f"Task.{name}"
+    if field is None:
+        return Finding.wrong(
+            thing, "there is no such field, or the user may not see it",
+            "make it in Setup > Object Manager > Activity > Fields: Text of 32, External ID; give the user Edit on it",
+        )  # fmt: skip
+    if not field.get("externalId") or field.get("type") != "string" or int(field.get("length") or 0) < TOKEN_LENGTH:
+        return Finding.wrong(
+            thing, f"is no text of at least {TOKEN_LENGTH} characters with External ID ticked",
+            "tick External ID in Setup > Object Manager > Activity > Fields",
+        )  # fmt: skip
+    if not field.get("createable"):
+        return Finding.wrong(thing, "may not be set", "give the integration user Edit on it in its permission set")
+    if not field.get("unique"):
+        return Finding.hint(
+            thing, "is not unique: upserts on it need the permission “View All Data”, and are refused without",
+            "tick “Do not allow duplicate values” if Salesforce offers it, or give the user that permission",
+        )  # fmt: skip
+    return Finding.ok(thing, "external id, unique: Salesforce makes no Task twice")
 
 
 def _estimate(load: Load | None) -> Finding:

@@ -44,7 +44,7 @@ def sync(config: Path | None, *, dry_run: bool, as_json: bool) -> None:
     another run is going on.
     """
     settings = load(config)
-    logs.configure()
+    logs.configure(settings.logs.level, settings.logs.by_logger())
     reconcile(settings, "sync", dry_run=dry_run, as_json=as_json)
 
 
@@ -108,6 +108,8 @@ def _tell(said: Summary, *, write: bool, observing: bool) -> None:
         click.echo(f"Nothing was written to Salesforce ({reason}).")
     counted = ", ".join(f"{number} {state}" for state, number in sorted(said.changes.items())) or "no change"
     click.echo(f"Run {said.run_id}: {said.events} new events, {said.subjects} subjects, {counted}; {said.calls} calls.")
+    if said.in_jobs:
+        click.echo(f"{said.in_jobs} more are in a job of the Bulk API that has not ended; a later run takes it up.")
     if said.unmatched:
         click.echo(f"{said.unmatched} without a record in Salesforce: no usable whId, or it is gone.")
     if said.failed:
@@ -116,6 +118,8 @@ def _tell(said: Summary, *, write: bool, observing: bool) -> None:
         click.echo(f"  {trouble}", err=True)
     for group, number in sorted(said.held.items()):
         click.echo(f"The brake holds {counted_(number, 'change')} back: {group}. Type: syncd held", err=True)
+    if said.full:
+        click.echo(f"Nothing new could be created: {said.code} {said.words}".rstrip(), err=True)
     if said.ended != "done":
         click.echo(f"Ended early, {said.ended}: {f'{said.code} {said.words}'.strip()}", err=True)
         click.echo("Everything is kept and is tried again.", err=True)

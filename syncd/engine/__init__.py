@@ -19,9 +19,12 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+import structlog
+
 from syncd.engine import outage
 from syncd.engine.apply import apply
 from syncd.engine.braking import Brake, pausing
+from syncd.engine.bulk import settle_jobs
 from syncd.engine.context import Context, Options, Stopped, Summary, assemble
 from syncd.engine.gather import gather
 from syncd.engine.guard import Guard
@@ -64,6 +67,7 @@ def run(
     """
     started = c.now()
     said = Summary(run_id=c.work.begin(cause, started, c.options.settle))
+    structlog.contextvars.bind_contextvars(run=said.run_id)  # every line of this run names it
     brake = Brake(c, said)
     calls_before = c.crm.session.calls
     tasks_at = 0 if tasks_now else _next_tasks(c)
@@ -73,6 +77,8 @@ def run(
         brake.pausing = pausing(c, started, write=write)
         with c.budget.for_(Need.OPT_OUTS):
             outage.admit(c, patient=patient)
+            if write:
+                settle_jobs(c, said)
         trouble = _plan_all(c, said, brake, started, show_again_in=0 if write else show_again_in, tasks_at=tasks_at)
         if write:
             brake.apply()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from syncd.brake import Limits
 from syncd.salesforce.budget import Budget
-from syncd.store import Calls, Holds, Journal, Work, open_store
+from syncd.store import Calls, Holds, Jobs, Journal, Work, open_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -46,6 +46,7 @@ class Context:
     journal: Journal
     holds: Holds
     calls: Calls
+    jobs: Jobs
     crm: Crm
     rules: Rules
     limits: Limits
@@ -94,6 +95,8 @@ class Summary:
     calls: int = 0
     troubles: list[str] = field(default_factory=list)  # what that was, each once
     resumes_at: int = 0
+    in_jobs: int = 0  # changes that Salesforce has taken in a job and not answered yet
+    waited: float = 0.0  # seconds, for jobs
     insisted: int = 0  # calls for what was locked
     full: bool = False  # Salesforce has no room for anything new
     planned: Counter[str] = field(default_factory=Counter)  # by what
@@ -113,6 +116,7 @@ class Summary:
             "troubles": self.troubles,
             "calls": self.calls,
             "resumes_at": self.resumes_at,
+            "in_jobs": self.in_jobs,
             "planned": dict(self.planned),
             "changes": dict(self.changes),
             "held": dict(self.held),
@@ -149,6 +153,7 @@ def assemble(
             journal=Journal(db),
             holds=Holds(db),
             calls=Calls(db),
+            jobs=Jobs(db),
             crm=crm,
             rules=settings.judgement(),
             limits=Limits(**settings.brake.model_dump()),

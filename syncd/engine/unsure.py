@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from syncd.salesforce import Found
 
 DAY = 86_400_000
+MINUTE = 60_000
 
 
 def must_wait(c: Context, case: Case, record: Record, planned: Plan) -> bool:
@@ -26,6 +27,9 @@ def must_wait(c: Context, case: Case, record: Record, planned: Plan) -> bool:
     A record that does not say what it was told may say so any moment, and what is not written once more would then be
     taken for somebody else's word. The very same change can be sent again: whichever comes last says the same.
     """
+    if any(change.in_job for change in case.ledger.pending):
+        c.work.put_off([case.subject.id], c.now() + MINUTE)  # another recipient turned out to be this record
+        return True
     again = [(change.what, change.after) for change in planned.changes if change.is_open]
     unsure = [
         change.unsure_since

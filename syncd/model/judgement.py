@@ -33,7 +33,7 @@ class Rules:
     timezone: str = "UTC"
     lift_on_success: bool = True
     soft_bounce: SoftBounceRule = field(default_factory=SoftBounceRule)
-    activities: str = "per_send"  # or "off"
+    activities: str = "per_send"  # or "per_event", or "off"
     activity_kinds: frozenset[str] = frozenset({"open", "click"})
     subject: str = "{subject}"
     hard_bounce_spare: frozenset[str] = frozenset()  # reasons of hard bounces that don't mark

@@ -91,6 +91,7 @@ class Pending:
     sf_id: str = ""
     unsure_since: int = 0  # when it was last known to be under way
     held: bool = False
+    in_job: bool = False  # of the Bulk API, which answers for it
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from syncd.salesforce.budget import Need
+from syncd.salesforce.bulk import Bulk, Result
 from syncd.salesforce.follow import Reading, follow
 from syncd.salesforce.login import LEGACY_WARNING
 from syncd.salesforce.lookup import Lookup
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from syncd.config import Settings
     from syncd.model import Move
 
-__all__ = ["READ_A_CALL", "UNSEEN", "WRITE_A_CALL", "Crm", "Found", "Need", "Reading", "Row"]
+__all__ = ["READ_A_CALL", "UNSEEN", "WRITE_A_CALL", "Bulk", "Crm", "Found", "Need", "Reading", "Result", "Row"]
 
 
 class Crm:
@@ -34,6 +35,7 @@ class Crm:
         self.records = Records(self.session, fields)
         self.lookup = Lookup(self.session, self.records, settings.mapping, fields)
         self.tasks = Tasks(self.session, settings.activities.external_id_field)
+        self.bulk = Bulk(self.session, self.tasks)
 
     def read(self, ids: Iterable[str], remembered: Mapping[str, Move]) -> Reading:
         """These records, or what they have become; `remembered`: where ids are known to lead."""

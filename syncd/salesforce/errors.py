@@ -107,8 +107,12 @@ def translate(error: Exception) -> NoReturn:
 
 
 def _refused(error: LibraryError) -> NoReturn:
-    content, status = error.content, int(error.status or 0)
-    first: Any = content[0] if isinstance(content, list) and content else None  # type: ignore[redundant-expr]
+    refuse(int(error.status or 0), error.content, error)
+
+
+def refuse(status: int, content: object, error: Exception | None = None) -> NoReturn:
+    """Raises what an answer with this status means. `content`: decoded JSON, or anything that is not Salesforce's."""
+    first: Any = content[0] if isinstance(content, list) and content else None
     if not isinstance(first, dict):
         first = {}
     code = str(first.get("errorCode") or f"HTTP_{status}")

@@ -157,7 +157,7 @@ class Records:
     def write(self, rows: Sequence[Row]) -> list[Receipt]:
         """One call, at most 200 records, sorted by object; a receipt for each, in order."""
         records = [
-            {"attributes": {"type": row.object}, "id": row.id, **self._named(row.object, row.values)} for row in rows
+            {"attributes": {"type": row.object}, "id": row.id, **self.named(row.object, row.values)} for row in rows
         ]
         answer = self._session.call("PATCH", "composite/sobjects", body={"allOrNone": False, "records": records})
         return [receipt(row) for row in results(answer, len(rows))]
@@ -175,7 +175,12 @@ class Records:
         """A field's type, or nothing if there is no such field or it cannot be seen."""
         return self._describe(object_).types.get(field, "")
 
-    def _named(self, object_: str, values: Mapping[str, Value]) -> dict[str, object]:
+    def columns(self, object_: str) -> list[str]:
+        """The fields that can be written."""
+        return [getattr(self._fields[object_], role) for role in sorted(self._describe(object_).shape.writable)]
+
+    def named(self, object_: str, values: Mapping[str, Value]) -> dict[str, object]:
+        """Values by role as Salesforce's fields take them."""
         fields, shape = self._fields[object_], self._describe(object_).shape
         return {getattr(fields, role): _outgoing(role, value, shape) for role, value in values.items()}
 

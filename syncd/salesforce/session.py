@@ -7,10 +7,12 @@ the headers are the session's, every call is `restful` with a JSON body, and log
 
 from __future__ import annotations
 
+import json
+import logging
 import re
 import time
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, TypeVar
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -19,7 +21,7 @@ from simple_salesforce.exceptions import SalesforceExpiredSession
 
 from syncd import __version__
 from syncd.errors import Fatal, Retriable, SyncdError
-from syncd.salesforce.errors import misread, translate
+from syncd.salesforce.errors import misread, refuse, translate
 from syncd.salesforce.login import expired, log_in
 
 if TYPE_CHECKING:
@@ -31,7 +33,19 @@ if TYPE_CHECKING:
     from syncd.salesforce.budget import Budget
 
 T = TypeVar("T")
+
+_log = logging.getLogger(__name__)  # not structlog's: that shows everything until it is told what to show
 _NO_LIMITS_FOR_YOU = frozenset({"FORBIDDEN", "INSUFFICIENT_ACCESS", "NOT_FOUND"})
+
+
+class Readable(Protocol):
+    """A file as far as an upload needs it."""
+
+    def read(self, size: int = -1, /) -> bytes: ...
+
+    def seek(self, offset: int, whence: int = 0, /) -> int: ...
+
+    def tell(self) -> int: ...
 
 
 class _Adapter(HTTPAdapter):
@@ -57,6 +71,7 @@ class _Adapter(HTTPAdapter):
             kwargs["verify"] = str(self.ca_bundle)
         started = time.time()
         answer = super().send(request, *args, **kwargs)
+        _log_call(request, answer, time.time() - started)
         self.ahead = _ahead(answer.headers.get("Date", ""), started, time.time())
         usage = _USAGE.search(answer.headers.get("Sforce-Limit-Info", ""))
         if self.budget and usage:
@@ -71,6 +86,13 @@ def _answer(client: Salesforce, path: str, arguments: dict[str, Any]) -> Any:
         raise misread("neither an object nor a list") from error
 
 
+def _json(content: bytes) -> Any:
+    try:
+        return json.loads(content)
+    except ValueError:
+        return None
+
+
 def _page(answer: object) -> tuple[list[dict[str, Any]], str]:
     """The records of a query's answer, and where the next ones are, if there are more."""
     records = answer.get("records") if isinstance(answer, dict) else None
@@ -83,6 +105,12 @@ def _page(answer: object) -> tuple[list[dict[str, Any]], str]:
 
 
 _USAGE = re.compile(r"api-usage=[0-9]{1,12}/(?P<limit>[0-9]{1,12})(?![0-9])")
+
+
+def _log_call(request: requests.PreparedRequest, answer: requests.Response, seconds: float) -> None:
+    """Without the query and the bodies, which hold addresses and tokens."""
+    path = str(request.path_url).partition("?")[0]
+    _log.debug("%s %s: %d in %d ms", request.method, path, answer.status_code, round(seconds * 1000))
 
 
 def _ahead(date: str, asked: float, answered: float) -> float | None:
@@ -112,6 +140,15 @@ class Session:
     def calls(self) -> int:
         """HTTP requests made so far, the login's among them."""
         return self._adapter.calls
+
+    @property
+    def timeout(self) -> float:
+        """Seconds that one call may take."""
+        return self._adapter.timeout
+
+    @timeout.setter
+    def timeout(self, seconds: float) -> None:
+        self._adapter.timeout = seconds
 
     @property
     def budget(self) -> Budget | None:
@@ -186,6 +223,54 @@ class Session:
             raise
         except Exception as error:
             translate(error)
+
+    def upload(self, path: str, file: Readable) -> None:
+        """Sends a CSV, read as it is sent."""
+        self._translated(lambda: self._raw("PUT", path, file, {"Content-Type": "text/csv; charset=UTF-8"}).close())
+
+    def download(self, path: str, into: BinaryIO) -> None:
+        """Writes an answer's bytes as they come; nothing for 204."""
+
+        def ask() -> None:
+            with self._raw("GET", path) as answer:
+                for part in answer.iter_content(65_536):
+                    into.write(part)
+
+        self._translated(ask)
+
+    def _raw(
+        self, method: str, path: str, file: Readable | None = None, headers: Mapping[str, str] | None = None
+    ) -> requests.Response:
+        answer = self._once(self._connected(), method, path, file, headers)
+        if answer.status_code == 401:
+            answer.close()
+            self._client = None
+            answer = self._once(self._connected(again=True), method, path, file, headers)
+        if answer.status_code == 401:
+            raise Fatal("INVALID_SESSION_ID", "a session that was just opened is refused")
+        if answer.status_code >= 300:
+            with answer:
+                refuse(answer.status_code, _json(next(answer.iter_content(65_536), b"")))
+        return answer
+
+    def _once(
+        self,
+        client: Salesforce,
+        method: str,
+        path: str,
+        file: Readable | None,
+        headers: Mapping[str, str] | None,
+    ) -> requests.Response:
+        if file:
+            file.seek(0)
+        return self._http.request(
+            method,
+            client.base_url + path,
+            data=file,
+            headers={"Authorization": f"Bearer {client.session_id}", **(headers or {})},
+            allow_redirects=False,
+            stream=True,
+        )
 
     def query(self, soql: str, *, deleted: bool = False) -> list[dict[str, Any]]:
         """All rows of a query, page by page; `deleted`: with deleted and archived ones."""

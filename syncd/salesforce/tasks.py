@@ -49,14 +49,18 @@ class Tasks:
 
     def new(self, who: str, values: Mapping[str, Value], token: str) -> dict[str, object]:
         """The fields of a Task to be created."""
-        own = {self._field: token} if self._field else {}
-        return {
-            "WhoId": who,
-            "Status": self._closed_status(),
-            "TaskSubtype": "Email",  # can be set on creation only
-            **content_fields(values),
-            **own,
-        }
+        # TaskSubtype can be set on creation only: an upsert that meets the Task would be refused for it
+        own = {self._field: token} if self._field else {"TaskSubtype": "Email"}
+        return {"WhoId": who, "Status": self._closed_status(), **content_fields(values), **own}
+
+    @property
+    def external_id_field(self) -> str:
+        """The field that the token is kept in, if there is one."""
+        return self._field
+
+    def changed(self, values: Mapping[str, Value]) -> dict[str, object]:
+        """The fields of a Task to be updated."""
+        return content_fields(values)
 
     def update(self, activities: Sequence[tuple[str, Mapping[str, Value]]]) -> list[Receipt]:
         """(Task id, content by role), at most 200: a receipt for each."""

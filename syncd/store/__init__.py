@@ -11,6 +11,7 @@ from syncd.store.desk import Desk
 from syncd.store.histories import Histories
 from syncd.store.holds import PAUSED_SINCE, Hold, Holds
 from syncd.store.inbox import Inbox, Unread
+from syncd.store.jobs import Job, Jobs, JobState
 from syncd.store.journal import Intent, Journal, Outcome
 from syncd.store.lists import Filter, Lists
 from syncd.store.preview import Preview
@@ -33,6 +34,9 @@ __all__ = [
     "Holds",
     "Inbox",
     "Intent",
+    "Job",
+    "JobState",
+    "Jobs",
     "Journal",
     "Lists",
     "Message",

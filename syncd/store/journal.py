@@ -94,22 +94,25 @@ class Journal:
 
     # --- reading intents back, a call at a time -------------------------------------------------------------------
 
-    def next_fields(self, run_id: int, *first: What) -> list[Intent]:
-        """The field changes of the next records, as many as one call takes; `first`: of records with one of these.
+    def next_fields(self, run_id: int, *first: What, object_: str = "") -> list[Intent]:
+        """The field changes of the next records, as many as one call takes; `first`: of records with one of these; of
+        one object only if that is given.
 
         All open changes of a record come together, so that they are one row of one call.
         """
         return self._intents(
             "SELECT subject_id FROM changes WHERE state = 'intended' AND run_id = :run AND what <> 'activity'"
-            " AND (:first = '[]' OR what IN (SELECT value FROM json_each(:first))) ORDER BY id LIMIT :size",
-            "c.what <> 'activity'",
-            {"run": run_id, "first": json.dumps(first)},
+            " AND job_id IS NULL AND (:first = '[]' OR what IN (SELECT value FROM json_each(:first)))"
+            " AND :object IN ('', object) ORDER BY id LIMIT :size",
+            "c.what <> 'activity' AND :object IN ('', c.object)",
+            {"run": run_id, "first": json.dumps(first), "object": object_},
         )
 
     def next_activities(self, run_id: int, *, known: bool) -> list[Intent]:
         """The next activities to create, or (`known`) to update."""
         return self._intents(
             "SELECT c.id FROM changes c WHERE c.state = 'intended' AND c.run_id = :run AND c.what = 'activity'"
+            " AND c.job_id IS NULL"
             " AND :known = EXISTS (SELECT 1 FROM activities a WHERE a.subject_id = c.subject_id AND a.key = c.activity)"
             " ORDER BY c.id LIMIT :size",
             "c.what = 'activity'",
@@ -118,31 +121,8 @@ class Journal:
         )
 
     def _intents(self, which: str, also: str, arguments: dict[str, Any], by: str = "c.subject_id") -> list[Intent]:
-        found = rows(
-            self._db,
-            "SELECT c.id, c.subject_id, c.what, c.object, c.sf_id, c.before, c.after, c.why, c.through, c.state,"
-            " coalesce(c.activity, ''), s.attempts, s.failing_since"
-            " FROM changes c JOIN subjects s ON s.id = c.subject_id"
-            f" WHERE c.state = 'intended' AND c.run_id = :run AND {also} AND {by} IN ({which})"
-            " ORDER BY c.object, c.sf_id, c.id",
-            {**arguments, "size": INTENTS_A_PAGE},
-        )
-        return [
-            Intent(
-                change_id,
-                subject_id,
-                Change(
-                    What(what), object_, sf_id, json.loads(before), json.loads(after), json.loads(why), through,
-                    State(state), activity=activity,
-                ),
-                attempts,
-                failing_since,
-            )
-            for (
-                change_id, subject_id, what, object_, sf_id, before, after, why, through, state, activity,
-                attempts, failing_since,
-            ) in found
-        ]  # fmt: skip
+        where = f"c.state = 'intended' AND c.run_id = :run AND c.job_id IS NULL AND {also} AND {by} IN ({which})"
+        return read_intents(self._db, where, {**arguments, "size": INTENTS_A_PAGE})
 
     # --- answers ---------------------------------------------------------------------------------------------------
 
@@ -178,12 +158,12 @@ class Journal:
 
     def give_up(self, run_id: int) -> list[tuple[int, int]]:
         """What is still intended was never sent, or not taken, and is void; the subjects concerned, with their failed
-        attempts."""
+        attempts. What a job carries is the job's."""
         left: dict[int, int] = {}
         while page := rows(
             self._db,
             "SELECT c.id, s.id, s.attempts FROM changes c JOIN subjects s ON s.id = c.subject_id"
-            " WHERE c.state = 'intended' AND c.run_id = ? LIMIT ?",
+            " WHERE c.state = 'intended' AND c.run_id = ? AND c.job_id IS NULL LIMIT ?",
             (run_id, ROWS_A_TRANSACTION),
         ):
             with transaction(self._db):
@@ -210,3 +190,30 @@ class Journal:
                     " ON CONFLICT (subject_id, key) DO NOTHING",  # it was locked, and is sent again
                     [(intent.subject_id, intent.change.activity, token) for intent, token in chunk],
                 )
+
+
+def read_intents(db: Database, where: str, arguments: dict[str, Any]) -> list[Intent]:
+    """The changes `c` that fulfil a condition, sorted as Salesforce locks least."""
+    found = rows(
+        db,
+        "SELECT c.id, c.subject_id, c.what, c.object, c.sf_id, c.before, c.after, c.why, c.through, c.state,"
+        " coalesce(c.activity, ''), s.attempts, s.failing_since"
+        f" FROM changes c JOIN subjects s ON s.id = c.subject_id WHERE {where} ORDER BY c.object, c.sf_id, c.id",
+        arguments,
+    )
+    return [
+        Intent(
+            change_id,
+            subject_id,
+            Change(
+                What(what), object_, sf_id, json.loads(before), json.loads(after), json.loads(why), through,
+                State(state), activity=activity,
+            ),
+            attempts,
+            failing_since,
+        )
+        for (
+            change_id, subject_id, what, object_, sf_id, before, after, why, through, state, activity,
+            attempts, failing_since,
+        ) in found
+    ]  # fmt: skip

@@ -51,13 +51,26 @@ def _ledger(changes: Sequence[Any], activities: Mapping[str, Activity], decision
     pending: list[Pending] = []
     refused: set[tuple[str, str, str]] = set()
     decided = {(d.sf_id, d.aspect): d.at for d in decisions if d.verdict is not Verdict.RELEASED}
-    for change_id, sf_id, merged, word, state, activity, after, why_text, through, intended_at, code, unsure in changes:
+    for change_id, sf_id, merged, word, state, activity, after, why_text, through, intended_at, *more in changes:
         what, why, values = What(word), json.loads(why_text), json.loads(after)
+        code, unsure, in_job = more
         address, of = why.get("address", ""), sf_id if merged else ""
         if state in (State.INTENDED, State.UNCERTAIN, State.HELD):
             held = state == State.HELD
             pending.append(
-                Pending(change_id, what, values, through, address, activity, intended_at, sf_id, unsure, held=held)
+                Pending(
+                    change_id,
+                    what,
+                    values,
+                    through,
+                    address,
+                    activity,
+                    intended_at,
+                    sf_id,
+                    unsure,
+                    held=held,
+                    in_job=state == State.INTENDED and bool(in_job),
+                )
             )
         elif state in (State.REFUSED, State.REJECTED):
             refused.add((word, code, why.get("event", "")))
@@ -85,7 +98,7 @@ SELECT c.subject_id, c.id, c.sf_id, c.sf_id <> s.sf_id, c.what,
   c.state, coalesce(c.activity, ''), c.after, c.why, c.through, c.intended_at,
   coalesce((SELECT r.code FROM receipts r WHERE r.change_id = c.id ORDER BY r.id DESC LIMIT 1), ''),
   coalesce((SELECT max(r.at) FROM receipts r WHERE r.change_id = c.id),
-    (SELECT coalesce(u.ended_at, u.heartbeat_at) FROM runs u WHERE u.id = c.run_id))
+    (SELECT coalesce(u.ended_at, u.heartbeat_at) FROM runs u WHERE u.id = c.run_id)), c.job_id IS NOT NULL
 FROM changes c JOIN subjects s ON s.id = c.subject_id WHERE c.subject_id IN (SELECT value FROM json_each(?))
   AND (c.state IN ('intended','uncertain','held')
     OR (c.what <> 'activity' AND c.state NOT IN ('superseded','dropped')))

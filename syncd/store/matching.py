@@ -88,7 +88,7 @@ class Matching:
     def unmatched(self, recipients: Iterable[Recipient], now: int) -> None:
         """Looked up, and no record was found."""
         for chunk in chunks(list(recipients)):
-            with transaction(self._db):
+            with transaction(self._db, repeatable=True):
                 many(
                     self._db,
                     "UPDATE recipients SET lookups = lookups + 1, looked_up_at = ? WHERE id = ?",

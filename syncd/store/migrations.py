@@ -271,6 +271,30 @@ def m008_mailed(db: Database) -> None:
     )
 
 
+@migrations()
+def m006_jobs(db: Database) -> None:
+    """What a Bulk job carries is found by record, and its subjects are found quickly."""
+    _execute(
+        db,
+        "DROP INDEX changes_job",
+        "CREATE INDEX changes_job ON changes (job_id, sf_id) WHERE job_id IS NOT NULL",
+        "CREATE INDEX changes_carried ON changes (subject_id) WHERE job_id IS NOT NULL AND state = 'intended'",
+        "CREATE INDEX jobs_unfinished ON jobs (id) WHERE state IN ('filling', 'open', 'closing')",
+    )
+
+
+@migrations()
+def m009_erasure_and_retention(db: Database) -> None:
+    """Who was forgotten, and which sends were pruned: what comes late for them is not taken for something new."""
+    _execute(
+        db,
+        "CREATE TABLE forgotten (digest BLOB PRIMARY KEY, at INTEGER NOT NULL) STRICT, WITHOUT ROWID",
+        """CREATE TABLE sealed (  -- sends that were pruned, by a digest
+          recipient_id INTEGER NOT NULL REFERENCES recipients ON DELETE CASCADE, send BLOB NOT NULL,
+          through INTEGER NOT NULL, PRIMARY KEY (recipient_id, send)) STRICT, WITHOUT ROWID""",
+    )
+
+
 def _execute(db: Database, *statements: str) -> None:
     for statement in statements:
         db.execute(statement)

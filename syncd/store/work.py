@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from syncd.ids import record_id
 from syncd.model import Aspect, Case, Decision, Kind, Ledger, Recipient, Subject, Verdict
 from syncd.sarbacane import reread
-from syncd.store import lease, mailed, totals
+from syncd.store import forget, lease, mailed, prune, totals
 from syncd.store.ledger import read_ledgers
 from syncd.store.matching import DUE, SUBJECT, Matching
 from syncd.store.sqlite import PAUSE, ROWS_A_TRANSACTION, chunks, insert, many, rows, transaction
@@ -64,16 +64,20 @@ class Work(Matching):
         """After a crash: a Task whose ledger line was written may exist; a field is settled by reading it."""
         with transaction(self._db):
             self._db.execute(
-                "UPDATE activities SET state = 'uncertain', not_before = ? WHERE state = 'intended'", (not_before,)
-            )
+                "UPDATE activities SET state = 'uncertain', not_before = ? WHERE state = 'intended'"
+                " AND NOT EXISTS (SELECT 1 FROM changes c WHERE c.subject_id = activities.subject_id"
+                " AND c.activity = activities.key AND c.job_id IS NOT NULL AND c.state = 'intended')",
+                (not_before,),
+            )  # what a job carries is settled with the job
             self._db.execute(
                 "UPDATE changes SET state = 'superseded' WHERE run_id = ? AND state = 'intended' AND what = 'activity'"
-                " AND NOT EXISTS (SELECT 1 FROM activities a WHERE a.subject_id = changes.subject_id"
+                " AND job_id IS NULL AND NOT EXISTS (SELECT 1 FROM activities a WHERE a.subject_id = changes.subject_id"
                 " AND a.key = changes.activity AND a.state = 'uncertain')",
                 (run_id,),
             )
             self._db.execute(
-                "UPDATE changes SET state = 'uncertain' WHERE run_id = ? AND state = 'intended'", (run_id,)
+                "UPDATE changes SET state = 'uncertain' WHERE run_id = ? AND state = 'intended' AND job_id IS NULL",
+                (run_id,),
             )
             self._db.execute("UPDATE subjects SET due_at = ? WHERE run_id = ?", (now, run_id))
         while self._release(run_id):
@@ -99,23 +103,23 @@ class Work(Matching):
                 " WHERE f.event_id <= ? ORDER BY f.event_id LIMIT ?",
                 (through, FOLDED_AT_ONCE),
             )
-            whose: list[int] = []
-            for event_id, at, kind, address, whid, *_ in fresh:
+            late = forget.late(self._db, ((event_id, at, address) for event_id, at, _, address, *_ in fresh))
+            late |= prune.late(self._db, fresh)
+            many(self._db, "DELETE FROM events WHERE id = ?", [(event_id,) for event_id in late])
+            known = [event for event in fresh if event[0] not in late]
+            mails: list[mailed.Mailed] = []
+            for event_id, at, kind, address, whid, send, campaign in known:
                 recipient, subject = self._recipient(address, whid)
-                whose.append(recipient)
+                mails.append(mailed.Mailed(recipient, at, kind, address, send, campaign))
+                if prune.is_sealed(self._db, recipient, send, campaign, kind):
+                    continue  # its send is judged for good
                 self._db.execute("INSERT OR IGNORE INTO timeline VALUES (?, ?, ?)", (recipient, at, event_id))
                 if kind != Kind.UNKNOWN.value:
                     self._db.execute(DUE, (now, now, subject))
             many(self._db, "DELETE FROM fresh WHERE event_id = ?", [(event_id,) for event_id, *_ in fresh])
-            mailed.add(
-                self._db,
-                (
-                    mailed.Mailed(recipient, at, kind, address, send, campaign)
-                    for recipient, (_, at, kind, address, _, send, campaign) in zip(whose, fresh, strict=True)
-                ),
-            )
+            mailed.add(self._db, mails)
             totals.add(
-                self._db, ((at, kind, usable(whid), send, campaign) for _, at, kind, _, whid, send, campaign in fresh)
+                self._db, ((at, kind, usable(whid), send, campaign) for _, at, kind, _, whid, send, campaign in known)
             )
         time.sleep(PAUSE)
         return len(fresh)
@@ -148,7 +152,8 @@ class Work(Matching):
                 page = rows(
                     self._db,
                     "UPDATE subjects SET run_id = ?, due_at = NULL WHERE id IN (SELECT id FROM subjects"
-                    f" WHERE due_at <= ? AND run_id IS NULL{also} ORDER BY due_at, id LIMIT ?) RETURNING " + SUBJECT,
+                    f" WHERE due_at <= ? AND run_id IS NULL{_FREE}{also} ORDER BY due_at, id LIMIT ?) RETURNING "
+                    + SUBJECT,
                     (run_id, due_by, size),
                 )
             claimed += [Subject(*row) for row in page]
@@ -254,6 +259,10 @@ class Work(Matching):
         return decisions
 
 
+_FREE = (  # of what a job carries the outcome is not known yet
+    " AND NOT EXISTS (SELECT 1 FROM changes c WHERE c.subject_id = subjects.id AND c.job_id IS NOT NULL"
+    " AND c.state = 'intended')"
+)
 _OPTED_OUT = (
     " AND EXISTS (SELECT 1 FROM recipients r JOIN timeline t ON t.recipient_id = r.id"
     " JOIN events e ON e.id = t.event_id WHERE r.subject_id = subjects.id AND e.kind IN ('unsubscribe', 'complaint'))"

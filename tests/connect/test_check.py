@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import socket
+import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,7 +22,7 @@ from syncd.cli import cli
 from syncd.sandbox import Org, Sandbox
 from syncd.sandbox.keys import keys_in
 from syncd.sarbacane import read
-from syncd.store import Inbox, open_store
+from syncd.store import Desk, Inbox, open_store
 from tests.factories import payload
 
 DAY = 86_400_000
@@ -528,3 +530,46 @@ def cli_in(monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
         return done.stdout
 
     return run
+
+
+# --- a field for the token --------------------------------------------------------------------------------------
+
+
+def with_field(setup: Setup, **about: object) -> None:
+    setup.more = '[activities]\nexternal_id_field = "Token__c"'
+    if about:
+        setup.org.add_field("Task", "Token__c", **about)
+
+
+def test_a_field_for_the_token_that_does_what_it_should_is_ok(setup: Setup) -> None:
+    with_field(setup, external_id=True, unique=True)
+    assert "ok     Task.Token__c: external id, unique" in setup.check()
+
+
+@pytest.mark.parametrize(
+    ("about", "said"),
+    [
+        ({}, "there is no such field"),
+        ({"external_id": False}, "External ID"),
+        ({"external_id": True, "length": 10}, "at least 16 characters"),
+        ({"external_id": True, "createable": False}, "may not be set"),
+    ],
+)
+def test_a_field_for_the_token_that_will_not_do_is_told(setup: Setup, about: dict[str, Any], said: str) -> None:
+    with_field(setup, **about)
+    assert said in setup.wrong("Task.Token__c")
+
+
+def test_a_field_for_the_token_that_is_not_unique_needs_a_permission(setup: Setup) -> None:
+    with_field(setup, external_id=True)
+    assert "hint   Task.Token__c: is not unique" in setup.check()
+
+
+def test_calls_of_a_check_are_counted_and_a_small_budget_is_a_hint(setup: Setup) -> None:
+    setup.check()
+    open_store(setup.directory / "syncd.db").close()
+    setup.keys["daily_budget"] = "30"
+    said = setup.check()
+    assert "hint   budget: syncd allows itself 30 calls a day" in said
+    with closing(open_store(setup.directory / "syncd.db")) as db:
+        assert Desk(db).status(time.time_ns() // 1_000_000)["calls_24h"] > 5

@@ -1,0 +1,268 @@
+"""Many changes of a kind as one job of the Bulk API: some ten calls however many they are.
+
+    filling   the changes are the job's, Tasks have their lines in the ledger, the CSV is a file
+    open      Salesforce's id is stored; the CSV is uploaded
+    closing   committed before the call that has it processed; then: wait, read the results, record them
+
+A run that dies, or does not want to wait any longer, leaves a job to whichever run comes next. Until it has ended its
+changes stay intended, and their subjects are not planned.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass, replace
+from itertools import chain, repeat
+from typing import TYPE_CHECKING, BinaryIO, cast
+
+from syncd.engine.writing import (
+    fields_answered,
+    record,
+    task_created,
+    task_id_of,
+    task_uncertain,
+    task_updated,
+    token_of,
+)
+from syncd.errors import BudgetSpent, Fatal, Retriable
+from syncd.model import Fate, Receipt, State, What
+from syncd.salesforce.bulk import MOST_BYTES, Lines
+from syncd.store import JobState, Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from syncd.engine.context import Context, Summary
+    from syncd.salesforce.bulk import Progress, Result
+    from syncd.store import Intent, Job
+
+PATIENCE = 120.0  # seconds that a run waits for all its jobs; the next one asks again
+PAUSES = (1.0, 2.0, 4.0, 8.0)  # seconds between two questions, then the last
+RESULTS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """Changes of one kind: how their rows look, and where the next ones come from."""
+
+    object: str
+    operation: str
+    columns: Sequence[str]
+    next: Callable[[], list[Intent]]
+
+
+# --- a new job ----------------------------------------------------------------------------------------------------
+
+
+def fields_in_bulk(c: Context, said: Summary, *first: What) -> None:
+    """Fields of at least `bulk_threshold` records of one object, as jobs; fewer are left."""
+    for object_, number in c.jobs.records_waiting(said.run_id, *first).items():
+        if number >= c.options.bulk_threshold:
+            columns = ["Id", *c.crm.records.columns(object_)]
+            _send(c, said, _Kind(object_, "update", columns, _next_fields(c, said, object_, *first)))
+
+
+def _next_fields(c: Context, said: Summary, object_: str, *first: What) -> Callable[[], list[Intent]]:
+    return lambda: c.journal.next_fields(said.run_id, *first, object_=object_)
+
+
+def tasks_in_bulk(c: Context, said: Summary, *, known: bool) -> None:
+    """At least `bulk_threshold` Tasks to create, or (`known`) to update, as jobs; fewer are left."""
+    if c.jobs.tasks_waiting(said.run_id, known=known) < c.options.bulk_threshold:
+        return
+    columns = ["Subject", "Description", "ActivityDate"]
+    if known:
+        operation, columns = "update", ["Id", *columns]
+    else:
+        field = c.crm.tasks.external_id_field
+        operation, columns = ("upsert" if field else "insert"), ["WhoId", "Status", field or "TaskSubtype", *columns]
+    _send(c, said, _Kind("Task", operation, columns, lambda: c.journal.next_activities(said.run_id, known=known)))
+
+
+def _send(c: Context, said: Summary, kind: _Kind) -> None:
+    while True:
+        job = c.jobs.begin(said.run_id, kind.object, kind.operation, c.now())
+        try:
+            with tempfile.TemporaryFile() as file:
+                if not _fill(c, said, job, kind, cast("BinaryIO", file)):
+                    c.jobs.turn(job, JobState.VOID)
+                    return
+                job = c.jobs.opened(job, c.crm.bulk.create(job.object, job.operation))
+                c.crm.bulk.upload(job.sf_id, _Beating(c, said, cast("BinaryIO", file)))
+        except (Retriable, Fatal) as error:
+            _void(c, said, job, error)
+            raise
+        c.jobs.turn(job, JobState.CLOSING)
+        c.crm.bulk.close(job.sf_id)
+        _wait(c, said, job)
+
+
+def _fill(c: Context, said: Summary, job: Job, kind: _Kind, file: BinaryIO) -> bool:
+    """As much as one upload takes; whether there was anything."""
+    lines = Lines(file, kind.columns)
+    empty = True
+    while file.tell() < MOST_BYTES and (intents := kind.next()):
+        empty = False
+        c.going_on(said.run_id)
+        if job.operation != "update":
+            c.journal.sending((intent, token_of(intent)) for intent in intents)
+        c.jobs.carry(job, intents)
+        for row in _rows(c, job, intents):
+            lines.add(row)
+    lines.finish()
+    return not empty
+
+
+def _rows(c: Context, job: Job, intents: Sequence[Intent]) -> list[dict[str, object]]:
+    if job.object != "Task":
+        rows: dict[str, dict[str, object]] = {}
+        for intent in intents:
+            values = c.crm.records.named(job.object, intent.change.after)
+            rows.setdefault(intent.change.sf_id, {"Id": intent.change.sf_id}).update(values)
+        return list(rows.values())
+    tasks = c.crm.tasks
+    if job.operation == "update":
+        return [{"Id": task_id_of(intent), **tasks.changed(intent.change.after)} for intent in intents]
+    return [tasks.new(intent.change.sf_id, intent.change.after, token_of(intent)) for intent in intents]
+
+
+class _Beating:
+    """A file whose reader shows meanwhile that the run lives: an upload may take minutes."""
+
+    def __init__(self, c: Context, said: Summary, file: BinaryIO) -> None:
+        self._c, self._said, self._file = c, said, file
+
+    def read(self, size: int = -1) -> bytes:
+        if self._file.tell() % 4_194_304 < size:
+            self._c.work.beat(self._said.run_id, self._c.now())
+        return self._file.read(size)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+
+# --- a job that is under way --------------------------------------------------------------------------------------
+
+
+def settle_jobs(c: Context, said: Summary) -> None:
+    """What earlier runs left: those never closed are void, those that have ended are recorded."""
+    for job in c.jobs.unfinished():
+        c.going_on(said.run_id)
+        if job.state is JobState.CLOSING:
+            _look(c, said, job)
+        else:
+            _abort(c, said, job)
+
+
+def _look(c: Context, said: Summary, job: Job) -> bool:
+    """Whether the job has ended; then its results are recorded."""
+    try:
+        progress = c.crm.bulk.progress(job.sf_id)
+    except Fatal as error:
+        if error.code != "NOT_FOUND":  # Salesforce forgets jobs after seven days
+            raise
+        _unknown(c, said, job, Receipt(code=error.code, words="the job is gone", fate=Fate.LATER))
+        return True
+    if progress.state == "Open":  # the call that closes it never came through
+        _abort(c, said, job)
+        return True
+    if progress.is_over:
+        _collect(c, said, job, progress)
+        return True
+    said.in_jobs += c.jobs.carried(job)
+    return False
+
+
+def _wait(c: Context, said: Summary, job: Job) -> None:
+    for pause in chain(PAUSES, repeat(PAUSES[-1])):
+        if said.waited >= PATIENCE:
+            break
+        c.going_on(said.run_id)
+        c.sleep(pause)
+        said.waited += pause
+        before = said.in_jobs
+        if _look(c, said, job):
+            return
+        said.in_jobs = before
+    said.in_jobs += c.jobs.carried(job)
+
+
+def _collect(c: Context, said: Summary, job: Job, progress: Progress) -> None:
+    part: list[Result] = []
+    for result in c.crm.bulk.results(job.sf_id, progress):
+        part.append(result)
+        if len(part) == RESULTS:
+            c.going_on(said.run_id)
+            _answered(c, said, job, part)
+            part = []
+    _answered(c, said, job, part)
+    words = progress.error or "the job ended without an answer for this row"
+    _unknown(c, said, job, Receipt(code=progress.state, words=words, fate=Fate.LATER))
+
+
+def _answered(c: Context, said: Summary, job: Job, part: Sequence[Result]) -> None:
+    if job.object != "Task":
+        receipts = {result.row.get("Id") or result.receipt.sf_id: result.receipt for result in part}
+        intents = c.jobs.of_records(job, list(receipts))
+        record(c, said, [_field(c, intent, receipts[intent.change.sf_id], intents) for intent in intents])
+    elif job.operation == "update":
+        receipts = {result.row.get("Id") or result.receipt.sf_id: result.receipt for result in part}
+        known = c.jobs.of_tasks(job, list(receipts))
+        record(c, said, [task_updated(c, intent, receipts[task_id_of(intent)]) for intent in known])
+    else:
+        receipts = {c.crm.tasks.token_of(result.row): result.receipt for result in part}
+        sent = c.jobs.of_records(job, [result.row.get("WhoId", "") for result in part])
+        mine = [(intent, receipts[token]) for intent in sent if (token := token_of(intent)) in receipts]
+        record(c, said, [task_created(c, intent, receipt) for intent, receipt in mine])
+
+
+def _field(c: Context, intent: Intent, receipt: Receipt, intents: Sequence[Intent]) -> Outcome:
+    """A row that several changes shared and that was rejected is planned again, and each change written on its own."""
+    shared = sum(other.change.sf_id == intent.change.sf_id for other in intents) > 1
+    if receipt.fate is Fate.REJECTED and shared:
+        receipt = replace(receipt, fate=Fate.LATER)
+    return fields_answered(c, intent, receipt)
+
+
+# --- the end ------------------------------------------------------------------------------------------------------
+
+
+def _abort(c: Context, said: Summary, job: Job) -> None:
+    if job.sf_id:
+        try:
+            c.crm.bulk.abort(job.sf_id)
+        except Fatal as error:
+            if error.code not in ("NOT_FOUND", "INVALIDJOBSTATE"):
+                raise
+    _void(c, said, job, Retriable("not_sent", "the run ended before the job was closed"))
+
+
+def _void(c: Context, said: Summary, job: Job, error: Retriable | Fatal) -> None:
+    """Nothing of it was done."""
+    receipt = Receipt(code=error.code, words=error.words, fate=Fate.LATER)
+    while intents := c.jobs.left(job):
+        new = job.operation != "update"
+        record(c, said, [
+            Outcome(i.id, i.subject_id, State.SUPERSEDED, receipt, unmade=i.change.activity if new else "")
+            for i in intents
+        ])  # fmt: skip
+        if isinstance(error, BudgetSpent):
+            c.work.put_off((intent.subject_id for intent in intents), error.until)
+        else:
+            c.work.failed(((intent.subject_id, c.retry_at(intent.attempts)) for intent in intents), c.now())
+    c.jobs.turn(job, JobState.VOID)
+
+
+def _unknown(c: Context, said: Summary, job: Job, receipt: Receipt) -> None:
+    """Those without an answer of their own are settled by reading, or looked up."""
+    while intents := c.jobs.left(job):
+        made = job.operation != "update"
+        record(c, said, [
+            task_uncertain(c, i, receipt) if made else Outcome(i.id, i.subject_id, State.UNCERTAIN, receipt)
+            for i in intents
+        ])  # fmt: skip
+        c.work.put_off((intent.subject_id for intent in intents), c.now() + c.options.settle)
+    c.jobs.turn(job, JobState.DONE)
