@@ -25,7 +25,7 @@ LOOK_AGAIN = (3_600_000, DAY, 7 * DAY)
 
 @dataclass(slots=True)
 class Found:
-    """`records` by their own ids, `matches` that change who is which record, `moves` that were not remembered yet."""
+    """`records` by their own ids, `matches` that change who is which record, `moves`: where ids lead."""
 
     records: dict[str, Record] = field(default_factory=dict)
     matches: list[Match] = field(default_factory=list)
@@ -38,9 +38,8 @@ def find(c: Context, said: Summary, guard: Guard, wanted: Sequence[Case], named:
     ids = {named[case.subject.id].id for case in wanted if case.subject.id in named}
     # a record that was merged into the subject's may have been restored
     ids |= {name.id for case in wanted for r in case.recipients if (name := c.crm.lookup.named(r.whid))}
-    remembered = c.work.led_to(ids)
-    reading = c.crm.read(ids, remembered)
-    found.moves = [move for move in reading.led_to() if move != remembered.get(move.sf_id)]
+    reading = c.crm.read(ids, c.work.led_to(ids))
+    found.moves += reading.led_to()
     lost = []
     for case in wanted:
         if record := _agreed(case, named, reading):
@@ -51,7 +50,8 @@ def find(c: Context, said: Summary, guard: Guard, wanted: Sequence[Case], named:
             lost.append(case)
     elsewhere = _looked_up(c, guard, lost, found)
     _not_found(c, said, guard.standing(lost), elsewhere)
-    c.work.remember(found.moves, c.now())
+    remembered = c.work.led_to(move.sf_id for move in found.moves)
+    c.work.remember((move for move in found.moves if move != remembered.get(move.sf_id)), c.now())
     if found.records:
         _left_behind(c, found)
     if c.crm.lookup.by_id and found.records:

@@ -25,8 +25,7 @@ def gather(
     """The cases of this page by subject, as they are after look-ups, and the records by id.
 
     A record is read only when the history asks for something, something of ours is on it, or it may have to show other
-    `figures` (by role). Subjects that turn out to
-    be one record have become one case.
+    `figures` (by role). Subjects that turn out to be one record have become one case.
     """
     cases = guard.cases(page)
     named = {case.subject.id: name for case in cases if (name := _named(c, case))}

@@ -100,6 +100,31 @@ def test_who_has_to_be_looked_up_waits_too_for_nobody_can_say_that_there_is_only
         syncd.crm.session.close()
 
 
+@pytest.mark.parametrize(
+    ("path", "code", "ended", "failed"),
+    [
+        ("composite/sobjects/Contact$", "INSUFFICIENT_ACCESS", "done", 1),  # found, but not to be read
+        ("/query$", "API_DISABLED_FOR_ORG", "fatal", 0),
+    ],
+)
+def test_a_look_up_may_be_refused_on_the_way(
+    configured: Callable[..., Settings], org: Org, contact: str, path: str, code: str, ended: str, failed: int
+) -> None:
+    settings = configured(mapping={"match_by_email": "unique"})
+    syncd = Syncd(settings, Crm(settings))
+    try:
+        org.faults.add(Fault(path=path, status=403, code=code, times=1))
+        syncd.receive(payload("hard_bounce", whId=""))
+        said = syncd.run()
+        assert (said.ended, said.failed, said.unmatched) == (ended, failed, 0)
+        syncd.later(hours=2)
+        syncd.run()
+        assert reason(org, contact) == USER_UNKNOWN
+    finally:
+        syncd.db.close()
+        syncd.crm.session.close()
+
+
 @pytest.mark.usefixtures("both")
 def test_a_refusal_that_speaks_of_the_whole_org_still_ends_the_run(syncd: Syncd, org: Org) -> None:
     org.faults.add(Fault(**READ, status=403, code="API_DISABLED_FOR_ORG", times=1))
