@@ -27,7 +27,7 @@ from syncd.engine.writing import (
 from syncd.errors import BudgetSpent, Fatal, Retriable
 from syncd.model import Fate, Receipt, State, What
 from syncd.salesforce.bulk import MOST_BYTES, Lines
-from syncd.store import JobState, Outcome
+from syncd.store import COPIED_AT, JobState, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -70,6 +70,8 @@ def tasks_in_bulk(c: Context, said: Summary, *, known: bool) -> None:
     """At least `bulk_threshold` Tasks to create, or (`known`) to update, as jobs; fewer are left."""
     if c.jobs.tasks_waiting(said.run_id, known=known) < c.options.bulk_threshold:
         return
+    if not known and c.work.meta(COPIED_AT):
+        return  # a restored store asks first, a call's worth at a time, what is there already
     columns = ["Subject", "Description", "ActivityDate"]
     if known:
         operation, columns = "update", ["Id", *columns]
@@ -177,9 +179,9 @@ def _look(c: Context, said: Summary, job: Job) -> bool:
 
 
 def _wait(c: Context, said: Summary, job: Job) -> None:
-    for pause in chain(PAUSES, repeat(PAUSES[-1])):
-        if said.waited >= PATIENCE:
-            break
+    pauses = chain(PAUSES, repeat(PAUSES[-1]))
+    while said.waited < PATIENCE:
+        pause = next(pauses)
         c.going_on(said.run_id)
         c.sleep(pause)
         said.waited += pause
