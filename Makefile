@@ -8,7 +8,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: help setup demo test lint bench crash campaign fuzz install uninstall lock clean
+.PHONY: help setup demo test lint bench crash campaign cassettes fuzz install uninstall lock clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -38,11 +38,14 @@ lint: $(READY) ## ruff, mypy, import contracts, declared dependencies
 bench: $(READY) ## measurements; compare within one run only
 	$(BIN)/python -m tests.bench
 
-crash: $(READY) ## kill the receiver a hundred times under load and compare the books
-	$(BIN)/python -m tests.crash --kills 100
+crash: $(READY) ## kill the receiver a hundred times under load, and runs two hundred times, and compare the books
+	$(BIN)/python -m tests.crash --kills 100 --runs 200
 
 campaign: $(READY) ## every kind of fault at 10 % under a campaign of 5,000, and what Salesforce says in the end
 	$(BIN)/python -m tests.campaign
+
+cassettes: $(READY) ## record the conversations with Salesforce anew: from the sandbox, or a real org ($SALESFORCE_…)
+	$(BIN)/python -m tests.cassettes
 
 fuzz: $(READY) ## a hundred thousand bodies, through Flask and through the seam: none refused, none lost
 	$(BIN)/pytest -q --timeout 0 --hypothesis-profile fuzz tests/receiver/test_fuzz.py \

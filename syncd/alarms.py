@@ -67,6 +67,17 @@ class LastRun:
 
 
 @dataclass(frozen=True, slots=True)
+class Waiting:
+    """A held group: what waits and what was written of it before, in words."""
+
+    id: int
+    group: str
+    shifted: bool
+    held: str
+    written: str
+
+
+@dataclass(frozen=True, slots=True)
 class Situation:
     """What the store and the machine say now. Counts are of what is there, ages in ms; None: there is none."""
 
@@ -88,6 +99,9 @@ class Situation:
     strangers: int = 0  # calls with an unknown token in the last six hours
     refused: int = 0  # deliveries answered 503 in this hour and the last
     disk_free: int | None = None
+    waiting: tuple[Waiting, ...] = ()  # groups that the brake holds
+    paused_since: int | None = None  # soft-bounce marks, since nothing that arrived is reported
+    stuck_opt_outs: int = 0  # for a day and longer
 
 
 def tail_begins(first: int, last: int) -> int:
@@ -243,8 +257,40 @@ def disk(s: Situation) -> Iterator[Alarm]:
         )
 
 
+def held(s: Situation) -> Iterator[Alarm]:
+    """One alarm a group, with what was written of it before it was seen."""
+    for one in s.waiting:
+        why = "; the whId column of its list is probably in the wrong rows" if one.shifted else ""
+        before = f" {one.written} went out before: syncd undo --group {one.id}." if one.written else ""
+        yield Alarm(
+            f"held {one.id}",
+            f"{one.held or 'Nothing yet'} held back, {one.group}{why}",
+            f"Look: syncd held {one.id}. Then: syncd release {one.id}, or syncd drop {one.id}.{before}",
+        )
+
+
+def nothing_delivered(s: Situation) -> Iterator[Alarm]:
+    """Not before an hour: the bounces of a send are often the first that is heard of it."""
+    if s.paused_since is not None and s.now - s.paused_since >= HOUR:
+        yield Alarm(
+            "nothing_delivered",
+            "Bounces are reported and for a week no mail that arrived; soft bounces mark nobody meanwhile",
+            "Tick “delivered” for the webhook in Sarbacane. What paused is then looked at again by itself",
+        )
+
+
+def stuck_opt_outs(s: Situation) -> Iterator[Alarm]:
+    if s.stuck_opt_outs:
+        yield Alarm(
+            "opt_outs",
+            f"{s.stuck_opt_outs} who opted out could not be marked so for a day: no record, or Salesforce refuses",
+            "They are tried daily. See who: syncd explain, syncd retry --dry-run, syncd resync --unmatched --dry-run",
+        )
+
+
 CONDITIONS: tuple[Callable[[Situation], Iterator[Alarm]], ...] = (
-    disk, refusals, last_run, no_runs, silence, strangers, unreachable, backlog, budget, quarantine,
+    disk, refusals, last_run, stuck_opt_outs, held, no_runs, silence, nothing_delivered, strangers, unreachable,
+    backlog, budget, quarantine,
 )  # fmt: skip
 """A condition of its own is a function here and, for what it asks, a field of Situation that the store fills."""
 

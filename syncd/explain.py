@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from datetime import date
 
-    from syncd.model import Decision, Event, Justification, Rules, Send
+    from syncd.model import Decision, Event, Justification, Move, Rules, Send
 
 BOUNCED = (Outcome.HARD_BOUNCED, Outcome.SOFT_BOUNCED)
 ASPECTS = {Aspect.INVALID: (What.MARK, What.LIFT, What.UNDO), Aspect.OPTED_OUT: (What.OPT_OUT,)}
@@ -93,6 +93,7 @@ class Facts:
     decisions: tuple[Decision, ...]
     changes: tuple[Made, ...]
     unfolded: int = 0
+    moved: tuple[Move, ...] = ()  # ids that lead to this record
 
 
 # --- what follows ---------------------------------------------------------------------------------------------------
@@ -251,9 +252,13 @@ def _points(facts: Facts, judged: Sequence[Judged], opted_out: Event | None) -> 
 
 
 def _of_record(facts: Facts) -> Iterator[Point]:
-    if facts.sf_id:
-        return
+    for move in facts.moved:
+        yield Point(f"record_{move.how}", {"from": move.sf_id, "to": move.to_id})
     looked = max(facts.recipients, key=lambda mailed: mailed.lookups, default=None)
+    if facts.sf_id:
+        if looked and looked.lookups:
+            yield Point("record_gone", {"times": looked.lookups, "at": looked.looked_up_at, "next": facts.due_at})
+        return
     if looked is None or not looked.lookups:
         yield Point("record_not_needed", {})
         return

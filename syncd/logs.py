@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from typing import Any
 
 import structlog
@@ -19,8 +19,12 @@ def _mask_addresses(_logger: object, _name: str, said: MutableMapping[str, Any])
     return {name: _ADDRESS.sub(r"\1…\2@", it) if isinstance(it, str) else it for name, it in said.items()}
 
 
-def configure(*, json: bool | None = None) -> None:
-    """For structlog's loggers and the libraries' alike. `json` None: text if stderr is a terminal."""
+def configure(level: str = "info", levels: Mapping[str, str] | None = None, *, json: bool | None = None) -> None:
+    """For structlog's loggers and the libraries' alike.
+
+    `levels`: of some loggers (`syncd.salesforce`) and those below them another one. `json` None: text if stderr is a
+    terminal.
+    """
     if json is None:
         json = not sys.stderr.isatty()
     shared: list[structlog.typing.Processor] = [
@@ -44,6 +48,12 @@ def configure(*, json: bool | None = None) -> None:
             foreign_pre_chain=[*shared, structlog.stdlib.PositionalArgumentsFormatter()],
         )
     )
-    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
-    for name, level in QUIET.items():
-        logging.getLogger(name).setLevel(level)
+    logging.basicConfig(level=max(logging.INFO, _number(level)), handlers=[handler], force=True)
+    for name, word in {"syncd": level, **(levels or {})}.items():
+        logging.getLogger(name).setLevel(_number(word))  # a library's own small talk may hold what is not to be logged
+    for name, number in QUIET.items():
+        logging.getLogger(name).setLevel(number)
+
+
+def _number(level: str) -> int:
+    return logging.getLevelNamesMapping()[level.upper()]

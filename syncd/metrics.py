@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from prometheus_client.registry import Collector
+
 _VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
@@ -28,14 +30,17 @@ def start(store: Path) -> None:
     os.environ[_VARIABLE] = str(directory)
 
 
-def exposition(store: Path) -> bytes:
-    """The sums over all workers, dead ones too, in Prometheus' text format. For any process that may read the files."""
+def exposition(store: Path, *more: Collector) -> bytes:
+    """The sums over all workers, dead ones too, and `more`, in Prometheus' text format. For any process that may read
+    the files."""
     from prometheus_client import CollectorRegistry, generate_latest
     from prometheus_client.multiprocess import MultiProcessCollector
 
     registry = CollectorRegistry()
     if directory_of(store).is_dir():
         MultiProcessCollector(registry, str(directory_of(store)))  # type: ignore[no-untyped-call]
+    for collector in more:
+        registry.register(collector)
     return generate_latest(registry)
 
 

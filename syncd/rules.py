@@ -19,8 +19,9 @@ from syncd.model import BEFORE_ALL, Aspect, Engagement, Event, Justification, Ki
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from syncd.model import Decision, Rules, SoftBounceRule
+    from syncd.model import Decision, Rules, Seen, SoftBounceRule
 
+DAY = 86_400_000
 BOUNCES = frozenset({Kind.SOFT_BOUNCE, Kind.HARD_BOUNCE})
 TRANSPORT = BOUNCES | {Kind.DELIVERED}
 OPT_OUTS = frozenset({Kind.UNSUBSCRIBE, Kind.COMPLAINT})
@@ -50,6 +51,22 @@ def standing(
         opted_out=next((e for e in history if e.kind in OPT_OUTS and e.at > spent[Aspect.OPTED_OUT]), None),
         engagements=engagements(history, rules),
     )
+
+
+def deliveries_unseen(seen: Seen, rule: SoftBounceRule) -> bool:
+    """Whether bounces come and no mail that arrived is reported: the webhook is probably not subscribed to them.
+
+    A soft bounce can then not be told from one that was followed by a delivery. One recipient alone tells nothing.
+    """
+    if not rule.pause_days or seen.recipients < 2 or seen.last_bounce is None or seen.first_bounce is None:
+        return False
+    since = seen.first_bounce if seen.last_success is None else seen.last_success
+    return seen.last_bounce - since >= rule.pause_days * DAY
+
+
+def without_soft_bounces(rules: Rules) -> Rules:
+    """The same rules, under which only hard bounces mark."""
+    return replace(rules, soft_bounce=replace(rules.soft_bounce, threshold=1 << 30, by_reason=()))
 
 
 def spent_through(decisions: Iterable[Decision]) -> dict[Aspect, int]:

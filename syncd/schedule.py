@@ -102,6 +102,7 @@ def _tick(
         pulse()
         return stopping.is_set()
 
+    structlog.contextvars.clear_contextvars()  # of the last run
     try:
         with assemble(settings, crm, is_to_stop) as context:
             # what is only shown need not be read every minute

@@ -23,7 +23,7 @@ FIRST_INHERITED = 3  # sd_listen_fds(3)
 _PR_SET_PDEATHSIG = 1
 
 
-def bound_socket(bind: Bind) -> socket.socket:
+def bound_socket(bind: Bind, key: str = "receiver.bind") -> socket.socket:
     """A listening socket. Raises ConfigError when the address is taken or not this machine's."""
     family = socket.AF_INET6 if ":" in bind.host or not bind.host else socket.AF_INET
     try:
@@ -31,7 +31,7 @@ def bound_socket(bind: Bind) -> socket.socket:
             (bind.host, bind.port), family=family, backlog=BACKLOG, dualstack_ipv6=not bind.host
         )
     except OSError as error:
-        raise ConfigError(f"receiver.bind: cannot listen on {bind}: {error.strerror}") from error
+        raise ConfigError(f"{key}: cannot listen on {bind}: {error.strerror}") from error
 
 
 def inherited_socket() -> socket.socket | None:

@@ -134,7 +134,7 @@ back_up() { # by the version that made it; a store elsewhere, or on its first da
 upgrade() { # the socket stays: whoever calls meanwhile waits in its queue
   local were_running
   were_running=$(systemctl show -P Id --state=active 'syncd-*.service' | grep -v backup || true)
-  systemctl stop syncd-sync.service syncd-receiver.service
+  systemctl stop syncd-sync.service syncd-dashboard.service syncd-receiver.service
   if ! as_syncd "$prefix/bin/syncd" migrate; then
     ln -sfn "$(previous)" "$lib/current"
     # shellcheck disable=SC2086

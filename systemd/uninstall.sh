@@ -9,7 +9,7 @@ if [ -z "$destdir" ] && [ "$(id -u)" != 0 ]; then
 fi
 if [ -z "$destdir" ] && [ -d /run/systemd/system ]; then
   systemctl disable -q --now syncd.target syncd-receiver.socket syncd-receiver.service syncd-sync.service \
-    syncd-backup.timer 2>/dev/null || true
+    syncd-dashboard.service syncd-backup.timer 2>/dev/null || true
 fi
 rm -rf "${destdir}${prefix:?}/lib/syncd" "$destdir$prefix/share/doc/syncd"
 rm -f "$destdir$prefix/bin/syncd" "$destdir$prefix"/lib/systemd/system/syncd{.target,-*} \
@@ -19,5 +19,5 @@ cat <<LEFT
 Removed. Kept, for you to delete if you mean it:
   /etc/syncd       configuration and secrets
   /var/lib/syncd   the store and its backups
-  the users syncd and syncd-receiver
+  the users syncd, syncd-receiver and syncd-dashboard
 LEFT

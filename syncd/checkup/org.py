@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from syncd.checkup import budget
 from syncd.checkup.fields import object_findings
 from syncd.checkup.finding import CONFIGURATION, UNREACHABLE, WRONG, Finding
+from syncd.checkup.sight import THING, sight
 from syncd.errors import ConfigError, Fatal, Retriable
 from syncd.salesforce.login import LEGACY_WARNING, LoginRefused
 from syncd.salesforce.session import Session
@@ -74,11 +75,22 @@ def _rest(session: Session, settings: Settings, load: Load | None) -> Iterator[F
     for name, external_id in settings.mapping.external_id:
         fields = getattr(settings.fields, name)
         yield from _attempt(name, partial(object_findings, session, name, fields, external_id))
+    yield from _attempt("Account", lambda: _person_accounts(session, settings))
+    if settings.mapping.match_by_email == "unique":
+        yield from _attempt(THING, lambda: [sight(session, settings.salesforce.username)])
     if settings.activities.mode == "off":
         yield Finding.ok("Task", 'not needed: [activities] mode = "off"')
         return
     yield from _attempt("Task", lambda: _task(session, settings.activities.external_id_field))
     yield _estimate(load)
+
+
+def _person_accounts(session: Session, settings: Settings) -> list[Finding]:
+    """Only in an org that has them: its Contacts tell which of them are one."""
+    described = session.call("GET", "sobjects/Contact/describe")
+    if not any(field["name"] == "IsPersonAccount" for field in described["fields"]):
+        return []
+    return object_findings(session, "Account", settings.fields.Account)
 
 
 def _attempt(thing: str, look: Callable[[], list[Finding]]) -> list[Finding]:

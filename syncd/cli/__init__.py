@@ -28,6 +28,7 @@ COMMANDS = {
     "serve": "services",
     "receive": "services",
     "schedule": "services",
+    "dashboard": "services",
     "sync": "work",
     "status": "look",
     "explain": "story",
@@ -44,6 +45,9 @@ COMMANDS = {
     "import": "take_in",
     "alert": "alert",
     "backup": "data",
+    "export": "data",
+    "forget": "data",
+    "prune": "data",
     "migrate": "work",
     "sandbox": "services",
 }

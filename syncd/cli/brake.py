@@ -73,7 +73,7 @@ def release(config: Path | None, *, group: int, dry_run: bool, as_json: bool) ->
     For a day, what else belongs to the group is not held either. Exits as `syncd sync` does.
     """
     settings = load(config)
-    logs.configure()
+    logs.configure(settings.logs.level, settings.logs.by_logger())
     with closing(open_store(settings.store.path)) as db:
         holds = Holds(db)
         hold = _found(holds, group)

@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
+from contextlib import closing
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from syncd.cli.given import JSON
-from syncd.cli.progress import progress
+from syncd import custody
+from syncd.cli.given import DRY_RUN, JSON, Address
+from syncd.cli.progress import TOLD_EVERY, progress
 from syncd.cli.words import counted
 from syncd.config import load
 from syncd.errors import StoreError
-from syncd.store import back_up
+from syncd.store import back_up, open_store
+from syncd.store.person import everything
+from syncd.store.prune import Pruned
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 NAMED = "syncd-%Y%m%dT%H%M%SZ.db"
 KEPT = "syncd-*T*Z.db"
@@ -71,3 +81,106 @@ def _rotate(directory: Path, keep: int) -> list[Path]:
         except OSError as error:
             raise StoreError(f"the backup is made, but {path} could not be removed: {error}") from error
     return old
+
+
+@click.command()
+@DRY_RUN
+@JSON
+@click.pass_obj
+def prune(config: Path | None, *, dry_run: bool, as_json: bool) -> None:
+    """Remove what is older than [retention] says and what no rule needs any more.
+
+    Of each address everything stays from its last mail that arrived on, so that no bounce counts differently, and every
+    unsubscribe, complaint, last open and last click. Marks, opt-outs and what people decided stay with
+    their receipts; of activities the Task
+    stays known, and is not written again. Kept whole: whoever has work waiting, recipients without a record that opened
+    something, and events without a sendId and campaignId. The file does not shrink: new events fill the room.
+    """
+    settings = load(config)
+    kept, said, tell = settings.retention, Pruned(), _now_and_then()
+    pruned = custody.prune(
+        settings.store.path, settings.judgement(), time.time_ns() // 1_000_000,
+        events_days=kept.events_days, quarantine_days=kept.quarantine_days, dry_run=dry_run,
+    )  # fmt: skip
+    for said in pruned:
+        tell(said)
+    if as_json:
+        click.echo(json.dumps({"written": not dry_run, **asdict(said)}, indent=2))
+    else:
+        click.echo(
+            f"{'Would remove' if dry_run else 'Removed'}: {counted(said.events, 'event')} of"
+            f" {counted(said.subjects, 'subject')}, {counted(said.changes, 'change')} of activities,"
+            f" {counted(said.runs, 'run')}, {said.quarantined:,} from quarantine."
+        )
+        click.echo(f"Kept because it is needed: {counted(said.needed, 'old event')}. See: syncd prune --help")
+
+
+def _now_and_then() -> Callable[[Pruned], None]:
+    """How much there is to do is not known beforehand, so a line every few seconds."""
+    told = time.monotonic()
+
+    def tell(said: Pruned) -> None:
+        nonlocal told
+        if time.monotonic() - told >= TOLD_EVERY:
+            told = time.monotonic()
+            click.echo(f"prune: {counted(said.events, 'event')} of {counted(said.subjects, 'subject')}", err=True)
+
+    return tell
+
+
+@click.command()
+@click.argument("address", metavar="EMAIL", type=Address())
+@click.pass_obj
+def export(config: Path | None, *, address: str) -> None:
+    """Print all that is stored about an address, as one JSON document: for who asks what is known of them.
+
+    Events with their payloads, the records they led to, decisions, changes before and after, Salesforce's answers, and
+    deliveries in quarantine that contain the address. Instants are ms since 1970, UTC.
+    """
+    with closing(open_store(load(config).store.path)) as db:
+        click.echo(json.dumps({"address": address, **everything(db, address)}, indent=2, ensure_ascii=False))
+
+
+@click.command()
+@click.argument("address", metavar="EMAIL", type=Address())
+@click.option("--rewrite", is_flag=True, help="Also write the store anew; stop syncd for that.")
+@DRY_RUN
+@JSON
+@click.pass_obj
+def forget(config: Path | None, *, address: str, rewrite: bool, dry_run: bool, as_json: bool) -> None:
+    """Erase an address: its events with their payloads, its whId, and where it is mentioned. There is no way back.
+
+    Counts stay, and a digest that keeps events from before today from coming back. Salesforce is left as it is, and so
+    are backups: delete those that are older, or let them grow old. Exits 1 if traces are left in unused space.
+
+    \b
+    syncd export jeanne.durand@example.fr > jeanne.json
+    syncd forget jeanne.durand@example.fr --dry-run
+    """
+    path = load(config).store.path
+    said = custody.forget(path, address, lambda: time.time_ns() // 1_000_000, dry_run=dry_run, rewrite=rewrite)
+    if as_json:
+        click.echo(json.dumps({"written": not dry_run, **asdict(said.erased), "traces": said.traces}, indent=2))
+    else:
+        _tell(said, dry_run=dry_run)
+    sys.exit(1 if said.traces else 0)
+
+
+def _tell(said: custody.Forgotten, *, dry_run: bool) -> None:
+    erased = said.erased
+    click.echo(
+        f"{'Would erase' if dry_run else 'Erased'}: {counted(erased.events, 'event')} of"
+        f" {counted(erased.recipients, 'recipient')}, the content of {counted(erased.changes, 'change')} and of"
+        f" {counted(erased.quarantined, 'quarantined delivery').replace('deliverys', 'deliveries')};"
+        f" {counted(erased.mentions, 'mention')} elsewhere."
+    )
+    for other in erased.others:
+        click.echo(f"The same whId also came with {other}, which stays. If it is the same person: syncd forget {other}")
+    if said.traces:
+        click.echo(
+            f"{counted(said.traces, 'trace')} left in space that is not used any more, which later writes cover."
+            " To end them now, stop syncd and run it again with --rewrite.",
+            err=True,
+        )
+    if not dry_run:
+        click.echo("Backups made before still hold it.")

@@ -48,7 +48,7 @@ def resync(config: Path | None, /, *, dry_run: bool, as_json: bool, **given: Any
     if choice.is_empty:
         raise click.UsageError("Say what: --since, --email, --unmatched …, or --all. See: syncd resync --help")
     settings = load(config)
-    logs.configure()
+    logs.configure(settings.logs.level, settings.logs.by_logger())
     with closing(open_store(settings.store.path)) as db:
         due = operate.resync(Chosen(db), choice, _now(), dry_run=dry_run)
         if not as_json:
@@ -76,7 +76,7 @@ def retry(config: Path | None, *, run_id: int | None, record: str | None, dry_ru
     What still follows from the events is planned afresh; the refusals stay with their receipts.
     """
     settings = load(config)
-    logs.configure()
+    logs.configure(settings.logs.level, settings.logs.by_logger())
     with closing(open_store(settings.store.path)) as db:
         due = operate.retry(Chosen(db), _now(), run_id=run_id, record=record or "", dry_run=dry_run)
         if not as_json:

@@ -17,7 +17,7 @@ def serve(config: Path | None) -> None:
     """Run the receiver and the scheduler together, until stopped."""
     settings = load(config)
     settings.secrets.webhook_tokens()  # what is missing is said before anything starts
-    logs.configure()
+    logs.configure(settings.logs.level, settings.logs.by_logger())
     raise SystemExit(processes.serve(file_in_use(config), settings.receiver.bind))
 
 
@@ -32,7 +32,7 @@ def receive(config: Path | None) -> None:
 
     processes.die_with_parent()
     settings = load(config)
-    logs.configure()
+    logs.configure(settings.logs.level, settings.logs.by_logger())
     serve_http(settings, file_in_use(config))
 
 
@@ -44,8 +44,19 @@ def schedule(config: Path | None) -> None:
 
     processes.die_with_parent()
     settings = load(config)
-    logs.configure()
+    logs.configure(settings.logs.level, settings.logs.by_logger())
     run_schedule(settings, file_in_use(config))
+
+
+@click.command()
+@click.pass_obj
+def dashboard(config: Path | None) -> None:
+    """Show metrics for Prometheus, and health, on [dashboard] bind."""
+    from syncd.dashboard.server import serve as serve_dashboard
+
+    settings = load(config)
+    logs.configure(settings.logs.level, settings.logs.by_logger())
+    serve_dashboard(settings)
 
 
 @click.command()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from syncd.cli.given import JSON, Address
-from syncd.cli.words import counted, difference, event_line, iso, moment
+from syncd.cli.words import MOMENTS, counted, difference, event_line, iso, moment
 from syncd.config import load
 from syncd.explain import Judged, Made, Point, SoftCount, Story, Weight
 from syncd.explain import explain as explained
@@ -167,6 +167,10 @@ _LOOKED = "Looked for {times}, last {at}; {next}."
 _SENTENCES = {
     "unfolded": "{events} came since the last run. Type: syncd sync",
     "record_not_needed": "Its record was not looked for: nothing that came asks for a change.",
+    "record_merged": "{from} was merged into {to}.",
+    "record_converted": "The Lead {from} was converted to {to}.",
+    "record_person": "{from} is the Contact of the person account {to}.",
+    "record_gone": "Its record is not in Salesforce any more. " + _LOOKED,
     "no_record": "Nothing is written: no record for the whId {whid!r}. " + _LOOKED,
     "no_whid": "Nothing is written: no whId names its record. " + _LOOKED,
     "mark_done": "Marked invalid in run {run}, {at}: {text}.",
@@ -258,4 +262,4 @@ def _plain(it: Any, name: str = "") -> Any:
     return iso(it) if name in _INSTANTS and isinstance(it, int) else it
 
 
-_INSTANTS = frozenset({"at", "next", "since", "through", "looked_up_at", "bounce_date"})
+_INSTANTS = frozenset({"at", "next", "since", "through", "looked_up_at"}) | MOMENTS

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from syncd.model import Change, Event
 
 
+MOMENTS = frozenset({"bounce_date", "last_open", "last_click"})
+"""Roles whose values are instants."""
+
+
 def moment(at: int | None) -> str:
     """An instant in ms as `2026-03-02 10:00:00Z`, or a dash."""
     return "-" if at is None else datetime.fromtimestamp(at / 1000, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
@@ -26,7 +30,7 @@ def value(role: str, it: object) -> str:
     """A field's value as a person reads it."""
     if it is None or it == "":
         return "empty"
-    if role == "bounce_date" and isinstance(it, int):
+    if role in MOMENTS and isinstance(it, int):
         return moment(it)
     if isinstance(it, bool):
         return "yes" if it else "no"
@@ -125,4 +129,4 @@ def _left_alone(changes: list[dict[str, Any]], sf_id: str) -> list[str]:
     ]
 
 
-_INSTANTS = frozenset({"at", "received_at", "through", "intended_at", "started_at", "ended_at", "bounce_date"})
+_INSTANTS = frozenset({"at", "received_at", "through", "intended_at", "started_at", "ended_at"}) | MOMENTS

@@ -44,7 +44,7 @@ def sync(config: Path | None, *, dry_run: bool, as_json: bool) -> None:
     another run is going on.
     """
     settings = load(config)
-    logs.configure()
+    logs.configure(settings.logs.level, settings.logs.by_logger())
     reconcile(settings, "sync", dry_run=dry_run, as_json=as_json)
 
 

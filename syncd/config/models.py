@@ -63,6 +63,10 @@ class ReceiverSection(Section):
     trusted_proxies: int = Field(0, ge=0, le=10)
 
 
+class DashboardSection(Section):
+    bind: ListenAddress = Bind("127.0.0.1", 8081)
+
+
 class SyncSection(Section):
     mode: Literal["live", "observe"] = "live"
     every: Duration = parse_duration("60s")
@@ -109,6 +113,10 @@ class ObjectFields(Section):
     bounce_date: OptionalApiName = "EmailBouncedDate"
     bounce_reason: OptionalApiName = "EmailBouncedReason"
     opted_out: OptionalApiName = "HasOptedOutOfEmail"
+    invalid: OptionalApiName = ""
+    soft_bounce_count: OptionalApiName = ""
+    last_open: OptionalApiName = ""
+    last_click: OptionalApiName = ""
 
 
 class PersonAccountFields(ObjectFields):
@@ -182,6 +190,7 @@ class SoftBounceSection(Section):
         "rate_limited",
         "too_large",
     )
+    pause_days: int = Field(7, ge=0, le=MAX_DAYS)
     by_reason: ByReasonSection = _section()
 
     @field_validator("window_days")
@@ -257,12 +266,34 @@ class RetentionSection(Section):
     quarantine_days: int = Field(90, ge=0, le=36500)
 
 
+PartLevel = Literal["", "debug", "info", "warning", "error"]
+
+
+class LogsSection(Section):
+    """How much is logged; of a part "" is as of all."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    receiver: PartLevel = ""
+    scheduler: PartLevel = ""
+    salesforce: PartLevel = ""
+
+    def by_logger(self) -> dict[str, str]:
+        """Where the parts log."""
+        parts = (
+            (self.receiver, ("syncd.receiver", "syncd.intake")),
+            (self.scheduler, ("syncd.schedule", "syncd.engine", "syncd.watch")),
+            (self.salesforce, ("syncd.salesforce",)),
+        )
+        return {name: level for level, names in parts if level for name in names}
+
+
 class Settings(Section):
     """The whole configuration. Made by `load`, or by `from_mapping` where there is no file."""
 
     secrets_dir: Directory = Path("/etc/syncd/secrets")
     store: StoreSection = _section()
     receiver: ReceiverSection = _section()
+    dashboard: DashboardSection = _section()
     sync: SyncSection = _section()
     brake: BrakeSection = _section()
     salesforce: SalesforceSection = _section()
@@ -271,6 +302,7 @@ class Settings(Section):
     rules: RulesSection = _section()
     activities: ActivitiesSection = _section()
     alerts: AlertsSection = _section()
+    logs: LogsSection = _section()
     retention: RetentionSection = _section()
     _credentials_dir: Path | None = PrivateAttr(None)
 
@@ -302,5 +334,6 @@ class Settings(Section):
             max_per_day=section.max_per_day,
             span_days=section.span_days,
             ignore_reasons=frozenset(section.ignore_reasons),
+            pause_days=section.pause_days,
             by_reason=tuple((reason, own) for reason, own in section.by_reason.model_dump().items() if own),
         )

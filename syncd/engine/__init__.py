@@ -19,9 +19,11 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+import structlog
+
 from syncd.engine import outage
 from syncd.engine.apply import apply
-from syncd.engine.braking import Brake
+from syncd.engine.braking import Brake, pausing
 from syncd.engine.bulk import settle_jobs
 from syncd.engine.context import Context, Options, Stopped, Summary, assemble
 from syncd.engine.gather import gather
@@ -29,8 +31,9 @@ from syncd.engine.guard import Guard
 from syncd.engine.undoing import undo
 from syncd.engine.unsure import must_wait
 from syncd.errors import BudgetSpent, ConfigError, Fatal, Retriable
+from syncd.figures import are_due
 from syncd.model import Plan, State
-from syncd.plan import activity_is_due, plan, wants_record
+from syncd.plan import activity_is_due, opt_out_is_stuck, plan, wants_record
 from syncd.salesforce import Need
 
 if TYPE_CHECKING:
@@ -40,6 +43,7 @@ if TYPE_CHECKING:
 
 POINTLESS = frozenset({"REQUEST_LIMIT_EXCEEDED", "API_CURRENTLY_DISABLED"})
 """After one of these no other call is answered either."""
+DAY = 86_400_000
 SOON = 1  # ms: not in this run, but in the next
 
 __all__ = ["Context", "Options", "Summary", "assemble", "run", "undo"]
@@ -63,12 +67,14 @@ def run(
     """
     started = c.now()
     said = Summary(run_id=c.work.begin(cause, started, c.options.settle))
+    structlog.contextvars.bind_contextvars(run=said.run_id)  # every line of this run names it
     brake = Brake(c, said)
     calls_before = c.crm.session.calls
     tasks_at = 0 if tasks_now else _next_tasks(c)
     try:
         _after_observing(c, started, write=write, show_again_in=show_again_in)
         _fold_in(c, said, started)
+        brake.pausing = pausing(c, started, write=write)
         with c.budget.for_(Need.OPT_OUTS):
             outage.admit(c, patient=patient)
             if write:
@@ -168,14 +174,16 @@ def _plan_page(
     rules = replace(c.rules, activities="off") if wait_for_tasks else c.rules
     guard = Guard(c, said)
     try:
-        cases, records = gather(c, said, guard, page, rules)
+        # like activities, figures are written every so often, or beside what doesn't wait
+        figures = frozenset[str]() if wait_for_tasks else c.crm.records.figures
+        cases, records = gather(c, said, guard, page, rules, figures)
     except BudgetSpent as error:
         c.work.put_off((subject.id for subject in page), error.until)
         raise
     except (Retriable, Fatal, ConfigError):
         c.work.failed(((subject.id, c.retry_at(subject.attempts)) for subject in page), c.now())
         raise
-    plans = list(_planned(c, guard, cases, records, rules))
+    plans = list(_planned(c, guard, cases, records, rules, pause=brake.pausing))
     said.subjects += len(page)
     for case, planned in plans:
         said.planned.update(change.what.value for change in planned.changes if change.is_open)
@@ -188,24 +196,28 @@ def _plan_page(
         said.spent(short)
     refused = [change.state.value for _, planned in plans for change in planned.changes]
     said.changes.update(state for state in refused if state == State.REJECTED)
+    # an opt-out is tried for ever
+    stuck = (case.subject.id for case, _ in plans if opt_out_is_stuck(case, records[case.subject.sf_id]))
+    c.work.put_off(stuck, c.now() + DAY)
     rules_id = c.journal.rules_id(c.rules, c.now())
     c.journal.commit(said.run_id, rules_id, ((case.subject.id, planned) for case, planned in plans), c.now())
 
 
 def _planned(
-    c: Context, guard: Guard, cases: Sequence[Case], records: Mapping[str, Record], rules: Rules
+    c: Context, guard: Guard, cases: Sequence[Case], records: Mapping[str, Record], rules: Rules, *, pause: bool
 ) -> Iterator[tuple[Case, Plan]]:
     for case in cases:
         if record := records.get(case.subject.sf_id):
-            planned = guard.think(case, partial(plan, record=record, rules=rules, now=c.now()))
+            planned = guard.think(case, partial(plan, record=record, rules=rules, now=c.now(), pausing=pause))
             if planned and not must_wait(c, case, record, planned):
                 yield case, planned
 
 
 def _leave_tasks(c: Context, cases: Sequence[Case], records: Mapping[str, Record], tasks_at: int) -> int:
-    """Those whose activities wait are due again when activities are written; how many."""
+    """Those whose activities or figures wait are due again when activities are written; how many."""
     now = replace(c.rules, activities="off")
     waiting = (case for case in cases if case.subject.sf_id in records or not wants_record(case, now))
-    put_off = [case.subject.id for case in waiting if activity_is_due(case, c.rules)]
+    figures = c.crm.records.figures
+    put_off = [case.subject.id for case in waiting if activity_is_due(case, c.rules) or are_due(case, c.rules, figures)]
     c.work.put_off(put_off, tasks_at)
     return len(put_off)

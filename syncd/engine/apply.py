@@ -17,40 +17,51 @@ if TYPE_CHECKING:
     from syncd.store import Intent
 
     _Write = Callable[[Context, Summary, Sequence[Intent]], Locked]
+    _Step = tuple[Need, Callable[[], None], Callable[[], list[Intent]], _Write]
 
 SMALLER = ((50, 4), (1, 10))
 """Rows a call and calls, after a call of 200: one lock may fail a whole batch, and in a smaller one it fails fewer."""
 PATIENCE = 40  # such calls in a run: some ten seconds
 PAUSE = 0.25  # seconds before each of them
+FIELDS: tuple[tuple[Need, tuple[What, ...]], ...] = (
+    (Need.OPT_OUTS, (What.OPT_OUT,)),
+    (Need.MARKS, (What.MARK, What.LIFT, What.UNDO)),
+    (Need.ACTIVITIES, ()),
+)
+"""Changes of fields, what matters most first: all open ones of a record that has one of these go out together."""
 
 
 def apply(c: Context, said: Summary) -> None:
-    """Opt-outs first, then marks and lifts, then activities: what matters most goes out while calls are left."""
+    """Opt-outs first, then marks and lifts, then figures and activities: what matters most, while calls are left."""
     run_id = said.run_id
-    steps: list[tuple[Need, Callable[[], None], Callable[[], list[Intent]], _Write]] = [
-        (
-            Need.OPT_OUTS, lambda: fields_in_bulk(c, said, What.OPT_OUT),
-            lambda: c.journal.next_fields(run_id, What.OPT_OUT), write_fields,
-        ),
-        (
-            Need.MARKS, lambda: fields_in_bulk(c, said, None),
-            lambda: c.journal.next_fields(run_id, None), write_fields,
-        ),
-        (
-            Need.ACTIVITIES, lambda: tasks_in_bulk(c, said, known=True),
-            lambda: c.journal.next_activities(run_id, known=True), update_tasks,
-        ),
-        (
-            Need.ACTIVITIES, lambda: tasks_in_bulk(c, said, known=False),
-            lambda: c.journal.next_activities(run_id, known=False), create_tasks,
-        ),
-    ]  # fmt: skip
+    steps: list[_Step] = [
+        *(_of_fields(c, said, need, *first) for need, first in FIELDS),
+        *(_of_tasks(c, said, known=known) for known in (True, False)),
+    ]
     for need, in_bulk, next_call, write in steps:
         with c.budget.for_(need):
             in_bulk()
             _step(c, said, next_call, write)
     # without room in Salesforce nothing more is created in this run
     c.work.failed(((i, c.retry_at(attempts)) for i, attempts in c.journal.give_up(run_id)), c.now())
+
+
+def _of_fields(c: Context, said: Summary, need: Need, *first: What) -> _Step:
+    return (
+        need,
+        lambda: fields_in_bulk(c, said, *first),
+        lambda: c.journal.next_fields(said.run_id, *first),
+        write_fields,
+    )
+
+
+def _of_tasks(c: Context, said: Summary, *, known: bool) -> _Step:
+    return (
+        Need.ACTIVITIES,
+        lambda: tasks_in_bulk(c, said, known=known),
+        lambda: c.journal.next_activities(said.run_id, known=known),
+        update_tasks if known else create_tasks,
+    )
 
 
 def _step(c: Context, said: Summary, next_call: Callable[[], list[Intent]], write: _Write) -> None:

@@ -10,7 +10,8 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from syncd.brake import WINDOW, Group, Seen, counted, held, is_shifted, suspects
-from syncd.rules import mailing
+from syncd.rules import deliveries_unseen, mailing
+from syncd.store import PAUSED_SINCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -23,6 +24,18 @@ if TYPE_CHECKING:
 PAGE = 1_000
 
 
+def pausing(c: Context, started: int, *, write: bool) -> bool:
+    """Whether soft bounces mark nobody, as no mail that arrived is reported; when it ends, they are planned again."""
+    pauses = deliveries_unseen(c.holds.seen(), c.rules.soft_bounce)
+    since = c.work.meta(PAUSED_SINCE)
+    if write and pauses and not since:
+        c.work.set_meta(PAUSED_SINCE, str(c.now()))
+    elif write and since and not pauses:
+        c.holds.wake_paused(started)
+        c.work.set_meta(PAUSED_SINCE, "")
+    return pauses
+
+
 class Brake:
     """What a run has to remember for it: the sends of those whose records have other addresses."""
 
@@ -30,6 +43,7 @@ class Brake:
         self._c = c
         self._said = said
         self._suspect: set[str] = set()
+        self.pausing = False
 
     def watch(self, cases: Iterable[Case], records: dict[str, Record]) -> None:
         """Notes whose record has the address that was mailed, of a page that was planned."""

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from itertools import chain, repeat
 from typing import TYPE_CHECKING, BinaryIO, cast
 
+from syncd.engine.restored import is_restored
 from syncd.engine.writing import (
     fields_answered,
     record,
@@ -27,7 +28,7 @@ from syncd.engine.writing import (
 from syncd.errors import BudgetSpent, Fatal, Retriable
 from syncd.model import Fate, Receipt, State, What
 from syncd.salesforce.bulk import MOST_BYTES, Lines
-from syncd.store import COPIED_AT, JobState, Outcome
+from syncd.store import JobState, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -54,24 +55,24 @@ class _Kind:
 # --- a new job ----------------------------------------------------------------------------------------------------
 
 
-def fields_in_bulk(c: Context, said: Summary, first: What | None) -> None:
+def fields_in_bulk(c: Context, said: Summary, *first: What) -> None:
     """Fields of at least `bulk_threshold` records of one object, as jobs; fewer are left."""
-    for object_, number in c.jobs.records_waiting(said.run_id, first).items():
+    for object_, number in c.jobs.records_waiting(said.run_id, *first).items():
         if number >= c.options.bulk_threshold:
             columns = ["Id", *c.crm.records.columns(object_)]
-            _send(c, said, _Kind(object_, "update", columns, _next_fields(c, said, first, object_)))
+            _send(c, said, _Kind(object_, "update", columns, _next_fields(c, said, object_, *first)))
 
 
-def _next_fields(c: Context, said: Summary, first: What | None, object_: str) -> Callable[[], list[Intent]]:
-    return lambda: c.journal.next_fields(said.run_id, first, object_)
+def _next_fields(c: Context, said: Summary, object_: str, *first: What) -> Callable[[], list[Intent]]:
+    return lambda: c.journal.next_fields(said.run_id, *first, object_=object_)
 
 
 def tasks_in_bulk(c: Context, said: Summary, *, known: bool) -> None:
     """At least `bulk_threshold` Tasks to create, or (`known`) to update, as jobs; fewer are left."""
     if c.jobs.tasks_waiting(said.run_id, known=known) < c.options.bulk_threshold:
         return
-    if not known and c.work.meta(COPIED_AT):
-        return  # a restored store asks first, a call's worth at a time, what is there already
+    if not known and is_restored(c):
+        return  # each is looked up before it is made
     columns = ["Subject", "Description", "ActivityDate"]
     if known:
         operation, columns = "update", ["Id", *columns]

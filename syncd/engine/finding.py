@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from syncd.errors import Fatal
 from syncd.model import Match
+from syncd.rules import OPT_OUTS
 from syncd.salesforce import UNSEEN, Reading
 
 if TYPE_CHECKING:
@@ -50,6 +51,9 @@ def find(c: Context, said: Summary, guard: Guard, wanted: Sequence[Case], named:
             lost.append(case)
     elsewhere = _looked_up(c, guard, lost, found)
     _not_found(c, said, guard.standing(lost), elsewhere)
+    c.work.remember(found.moves, c.now())
+    if found.records:
+        _left_behind(c, found)
     if c.crm.lookup.by_id and found.records:
         _others(c, found)
     return found
@@ -120,6 +124,14 @@ def _restored(c: Context, case: Case, record: Record, reading: Reading, found: F
         found.matches.append(match)
 
 
+def _left_behind(c: Context, found: Found) -> None:
+    """Subjects of records that have become one of these, though nothing of theirs was due."""
+    matched = {match.subject.id for match in found.matches if not match.recipients}
+    for subject, sf_id in c.work.left_behind(found.records):
+        if subject.id not in matched:
+            found.matches.append(Match(subject, sf_id, found.records[sf_id].object))
+
+
 def _others(c: Context, found: Found) -> None:
     """Recipients that name one of these records in another spelling and that nothing was asked of so far."""
     matched = {match.subject.id for match in found.matches}
@@ -138,5 +150,7 @@ def _not_found(c: Context, said: Summary, cases: Iterable[Case], elsewhere: Cont
             said.unmatched += 1
             lookups = max(recipient.lookups for recipient in missing)
             c.work.unmatched(missing, c.now())
-            if lookups < len(LOOK_AGAIN):
+            if any(event.kind in OPT_OUTS for event in case.events):  # nobody's wish to be left alone is given up
+                c.work.put_off([case.subject.id], c.now() + (DAY if lookups else LOOK_AGAIN[0]))
+            elif lookups < len(LOOK_AGAIN):
                 c.work.put_off([case.subject.id], c.now() + LOOK_AGAIN[lookups])

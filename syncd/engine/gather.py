@@ -11,7 +11,7 @@ from syncd.ids import record_id
 from syncd.plan import wants_record
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from syncd.engine.context import Context, Summary
     from syncd.engine.guard import Guard
@@ -20,17 +20,18 @@ if TYPE_CHECKING:
 
 
 def gather(
-    c: Context, said: Summary, guard: Guard, page: Sequence[Subject], rules: Rules
+    c: Context, said: Summary, guard: Guard, page: Sequence[Subject], rules: Rules, figures: Collection[str]
 ) -> tuple[list[Case], dict[str, Record]]:
     """The cases of this page by subject, as they are after look-ups, and the records by id.
 
-    A record is read only when the history asks for something or something of ours is on it. Subjects that turn out to
+    A record is read only when the history asks for something, something of ours is on it, or it may have to show other
+    `figures` (by role). Subjects that turn out to
     be one record have become one case.
     """
     cases = guard.cases(page)
     named = {case.subject.id: name for case in cases if (name := _named(c, case))}
     known = c.work.known(name.id for name in named.values())
-    wants = partial(wants_record, rules=rules)
+    wants = partial(wants_record, rules=rules, figures=figures)
     wanted = [case for case in cases if _belongs(case, named, known) or guard.think(case, wants)]
     found = find(c, said, guard, wanted, named)
     if found.matches:
@@ -42,7 +43,6 @@ def _attached(
     c: Context, said: Summary, guard: Guard, page: Sequence[Subject], cases: Sequence[Case], found: Found
 ) -> list[Case]:
     """The cases once subjects of one record are one."""
-    c.work.remember(found.moves, c.now())
     carriers = c.work.attach(said.run_id, found.matches, {subject.id for subject in page}, c.now())
     whole = {match.subject.id for match in found.matches if not match.recipients}
     again = {match.subject.id: match.subject for match in found.matches if match.subject.id not in whole}

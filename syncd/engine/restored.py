@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 DAY = 86_400_000  # clocks differ, and Salesforce's says when a Task was made
 
 
+def is_restored(c: Context) -> bool:
+    """Whether this store is a copy, so that Salesforce may know more Tasks of ours than it does."""
+    return bool(c.work.meta(COPIED_AT))
+
+
 def taken_over(c: Context, intents: Sequence[Intent]) -> list[Outcome]:
     """Of those that are to be created, what is there already. Asks nothing in a store that is no restored one."""
     copied_at = c.work.meta(COPIED_AT)

@@ -14,10 +14,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What can be done with an object's fields, by role (bounce_date, bounce_reason, opted_out)."""
+    """What can be done with an object's fields, by role (bounce_date, bounce_reason, opted_out, …).
+
+    `days`: roles that are kept in fields of type date, so without the time.
+    """
 
     writable: frozenset[str] = frozenset({"bounce_date", "bounce_reason", "opted_out"})
     lengths: Mapping[str, int] = field(default_factory=lambda: {"bounce_reason": 255})
+    days: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ class SoftBounceRule:
     span_days: int = 7
     ignore_reasons: frozenset[str] = SENDERS_FAULT  # neither count nor end the row
     by_reason: tuple[tuple[str, int], ...] = ()  # those with a threshold of their own, which are counted apart
+    pause_days: int = 7  # without any mail that arrived, soft bounces mark nobody; 0: they always do
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,16 @@ class Rules:
     activity_kinds: frozenset[str] = frozenset({"open", "click"})
     subject: str = "{subject}"
     hard_bounce_spare: frozenset[str] = frozenset()  # reasons of hard bounces that don't mark
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """When what was reported, of all recipients together, by event time."""
+
+    recipients: int = 0
+    first_bounce: int | None = None
+    last_bounce: int | None = None
+    last_success: int | None = None  # delivered, open or click
 
 
 class Outcome(StrEnum):

@@ -92,6 +92,7 @@ class Server(MPServer):
             backpressure=BACKLOG,
             backlog=BACKLOG,
             http=HTTPModes.http1,
+            # ends a connection that is idle for so long, too: the README's proxy gives up earlier
             http1_settings=HTTP1Settings(header_read_timeout=15_000, max_buffer_size=64 * 1024),
             websockets=False,
             log_level=LogLevels.warning,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from simple_salesforce.format import format_soql
 
 from syncd.errors import Fatal, Refused
+from syncd.figures import FIGURES
 from syncd.model import Move, Record, Shape
 from syncd.salesforce.errors import misread, receipt, results
 
@@ -38,7 +39,17 @@ UNSEEN = frozenset(
     {"NOT_FOUND", "INSUFFICIENT_ACCESS", "INSUFFICIENT_ACCESS_OR_READONLY", "INVALID_TYPE", "INVALID_FIELD", "HTTP_404"}
 )
 """A call about one object that is refused with one of these says nothing of the other objects."""
-TYPES = {"bounce_date": {"datetime"}, "bounce_reason": {"string", "textarea"}, "opted_out": {"boolean"}}
+MOMENT = frozenset({"datetime", "date"})
+BOX = frozenset({"boolean"})
+TYPES = {
+    "bounce_date": MOMENT,
+    "bounce_reason": frozenset({"string", "textarea"}),
+    "opted_out": BOX,
+    "invalid": BOX,
+    "soft_bounce_count": frozenset({"double", "int"}),
+    "last_open": MOMENT,
+    "last_click": MOMENT,
+}
 """Role → the field types it can be kept in."""
 
 
@@ -155,6 +166,11 @@ class Records:
         """A refusal says that the fields are no longer what they were."""
         self._described.clear()
 
+    @property
+    def figures(self) -> frozenset[str]:
+        """The roles of figures that some object is to show."""
+        return frozenset(role for role in FIGURES for fields in self._fields.values() if getattr(fields, role))
+
     def type_of(self, object_: str, field: str) -> str:
         """A field's type, or nothing if there is no such field or it cannot be seen."""
         return self._describe(object_).types.get(field, "")
@@ -165,8 +181,8 @@ class Records:
 
     def named(self, object_: str, values: Mapping[str, Value]) -> dict[str, object]:
         """Values by role as Salesforce's fields take them."""
-        fields = self._fields[object_]
-        return {getattr(fields, role): _outgoing(role, value) for role, value in values.items()}
+        fields, shape = self._fields[object_], self._describe(object_).shape
+        return {getattr(fields, role): _outgoing(role, value, shape) for role, value in values.items()}
 
     def _describe(self, object_: str) -> _Described:
         known = self._described.get(object_)
@@ -182,11 +198,13 @@ def _described(existing: Mapping[str, Mapping[str, Any]], fields: ObjectFields) 
         for role, types in TYPES.items()
         if (name := getattr(fields, role)) in existing and existing[name].get("type") in types
     }
+    days = frozenset(role for role, name in readable.items() if existing[name].get("type") == "date")
     lengths = {role: int(existing[name].get("length") or 0) for role, name in readable.items()}
     return _Described(
         Shape(
             frozenset(role for role, name in readable.items() if existing[name].get("updateable")),
             {role: length for role, length in lengths.items() if length},
+            days,
         ),
         readable,
         tuple(name for name in fields.email if name in existing),
@@ -227,14 +245,17 @@ def _address(value: object) -> str:
 
 
 def _incoming(role: str, value: Any) -> Value:
-    if role == "bounce_date" and value:
-        return round(datetime.fromisoformat(value).timestamp() * 1000)
-    if role == "opted_out":
+    """Instants in ms; a day as its midnight UTC."""
+    if TYPES[role] is BOX:
         return bool(value)
-    return value or None
+    if value and TYPES[role] is MOMENT:
+        moment = datetime.fromisoformat(value)
+        return round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
+    return int(value) if isinstance(value, float) else value or None
 
 
-def _outgoing(role: str, value: Value) -> object:
-    if role == "bounce_date" and isinstance(value, int):
-        return datetime.fromtimestamp(value / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+def _outgoing(role: str, value: Value, shape: Shape) -> object:
+    if TYPES[role] is MOMENT and isinstance(value, int):
+        form = "%Y-%m-%d" if role in shape.days else "%Y-%m-%dT%H:%M:%SZ"
+        return datetime.fromtimestamp(value / 1000, UTC).strftime(form)
     return value

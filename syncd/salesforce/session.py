@@ -8,6 +8,7 @@ the headers are the session's, every call is `restful` with a JSON body, and log
 from __future__ import annotations
 
 import json
+import logging
 import re
 import time
 from email.utils import parsedate_to_datetime
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from syncd.salesforce.budget import Budget
 
 T = TypeVar("T")
+
+_log = logging.getLogger(__name__)  # not structlog's: that shows everything until it is told what to show
 _NO_LIMITS_FOR_YOU = frozenset({"FORBIDDEN", "INSUFFICIENT_ACCESS", "NOT_FOUND"})
 
 
@@ -68,6 +71,7 @@ class _Adapter(HTTPAdapter):
             kwargs["verify"] = str(self.ca_bundle)
         started = time.time()
         answer = super().send(request, *args, **kwargs)
+        _log_call(request, answer, time.time() - started)
         self.ahead = _ahead(answer.headers.get("Date", ""), started, time.time())
         usage = _USAGE.search(answer.headers.get("Sforce-Limit-Info", ""))
         if self.budget and usage:
@@ -101,6 +105,12 @@ def _page(answer: object) -> tuple[list[dict[str, Any]], str]:
 
 
 _USAGE = re.compile(r"api-usage=[0-9]{1,12}/(?P<limit>[0-9]{1,12})(?![0-9])")
+
+
+def _log_call(request: requests.PreparedRequest, answer: requests.Response, seconds: float) -> None:
+    """Without the query and the bodies, which hold addresses and tokens."""
+    path = str(request.path_url).partition("?")[0]
+    _log.debug("%s %s: %d in %d ms", request.method, path, answer.status_code, round(seconds * 1000))
 
 
 def _ahead(date: str, asked: float, answered: float) -> float | None:

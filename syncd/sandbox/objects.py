@@ -235,6 +235,63 @@ def task_status() -> SObject:
     )
 
 
+def key(name: str) -> Field:
+    return Field("Id", "id", f"{name} ID", 18, createable=False, updateable=False, nillable=False)
+
+
+def organization() -> SObject:
+    """What is public in an org: its organization-wide defaults (object reference of Organization)."""
+    return sobject(
+        "Organization",
+        "00D",
+        key("Organization"),
+        text("Name", label="Name", length=80),
+        picklist("DefaultAccountAccess", label="Default Account Access", values=("None", "Read", "Edit")),
+        picklist(
+            "DefaultContactAccess",
+            label="Default Contact Access",
+            values=("None", "Read", "Edit", "ControlledByParent"),
+        ),
+        picklist("DefaultLeadAccess", label="Default Lead Access", values=("None", "Read", "Edit", "ReadEditTransfer")),
+        writable=False,
+    )
+
+
+def user_permission_access() -> SObject:
+    """One row: the permissions of who asks."""
+    return sobject(
+        "UserPermissionAccess",
+        "1D3",
+        key("User Permission Access"),
+        flag("PermissionsViewAllData", label="View All Data"),
+        writable=False,
+    )
+
+
+def permission_set_assignment() -> SObject:
+    return sobject(
+        "PermissionSetAssignment",
+        "0Pa",
+        key("Permission Set Assignment"),
+        link("AssigneeId", "Assignee ID", "User"),
+        text("PermissionSetId", label="PermissionSet ID", length=18),
+        writable=False,
+    )
+
+
+def object_permissions() -> SObject:
+    return sobject(
+        "ObjectPermissions",
+        "110",
+        key("Object Permissions"),
+        text("ParentId", label="Parent ID", length=18),
+        text("SobjectType", label="Object Type Name", length=40),
+        flag("PermissionsViewAllRecords", label="View All Records"),
+        writable=False,
+    )
+
+
 def standard_objects() -> dict[str, SObject]:
-    made = (account(), contact(), lead(), task(), case(), user(), task_status())
+    made: tuple[SObject, ...] = (account(), contact(), lead(), task(), case(), user(), task_status())
+    made += (organization(), user_permission_access(), permission_set_assignment(), object_permissions())
     return {one.name: one for one in made}

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from syncd.sandbox import lifecycle
 from syncd.sandbox.bulk import Jobs
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 TIMESTAMPS = frozenset({"CreatedDate", "LastModifiedDate", "SystemModstamp", "CompletedDateTime"})
 CALLS_KEPT = 100_000
+WRITES_KEPT = 1_000_000
 WITH_ASSIGNMENT_RULES = ("Lead", "Account", "Case")
 
 
@@ -41,6 +42,14 @@ class Call:
     status: int = 0
     rows: int | None = None
     writing: bool = False
+
+
+class Write(NamedTuple):
+    """One record saved through the API."""
+
+    type: str
+    id: str
+    created: bool
 
 
 class Org:
@@ -72,6 +81,7 @@ class Org:
         self._counters: dict[str, int] = {}
         self._rules: dict[str, str] = {}
         self._calls: deque[Call] = deque(maxlen=CALLS_KEPT)
+        self.writes: deque[Write] = deque(maxlen=WRITES_KEPT)
         self._idle = threading.Condition()
         self._under_way = 0
         self.organization_id = make_id("00D", 1)
@@ -82,6 +92,14 @@ class Org:
         for first, last in (("Integration", "User"), ("Camille", "Martin")):
             name = f"{first}.{last}@syncd.example".lower()
             self.add("User", FirstName=first, LastName=last, Username=name, Email=name)
+        self.add(
+            "Organization",
+            Name="Sandbox",
+            DefaultAccountAccess="Edit",
+            DefaultContactAccess="ControlledByParent",
+            DefaultLeadAccess="ReadEditTransfer",
+        )
+        self.add("UserPermissionAccess")
         for order, label in enumerate(TASK_STATUS, start=1):
             self.add(
                 "TaskStatus",
@@ -300,6 +318,12 @@ class Org:
                 self._under_way -= 1
                 self._idle.notify_all()
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether a call is under way."""
+        with self._idle:
+            return self._under_way > 0
+
     def wait_until_idle(self, seconds: float = 60) -> bool:
         """Until no call is under way, those included whose client has given up; False if that took too long."""
         with self._idle:
@@ -308,6 +332,7 @@ class Org:
     def forget_calls(self) -> None:
         with self.lock:
             self._calls.clear()
+            self.writes.clear()
 
     # For the parts of this package
 
@@ -331,6 +356,9 @@ class Org:
     def row(self, record_id: str) -> "Row | None":
         kind = self.type_of(record_id)
         return self.store.tables[kind].rows.get(record_id) if kind else None
+
+    def wrote(self, kind: str, record_id: str, *, created: bool) -> None:
+        self.writes.append(Write(kind, record_id, created))
 
     def new_id(self, prefix: str) -> str:
         self._counters[prefix] = self._counters.get(prefix, 0) + 1

@@ -32,6 +32,8 @@ def save(org: "Org", sobject: "SObject", before: "Row | None", values: Mapping[s
     record_id = str(after["Id"])
     org.store.put(sobject.name, record_id, after)
     rules.after_save(org, sobject.name, before, after)
+    if actor.api:
+        org.wrote(sobject.name, record_id, created=before is None)
     return record_id
 
 

@@ -153,16 +153,22 @@ class Writer:
             raise verdict
 
     def _each(self, rows: Sequence[Any], work: Callable[[int, Any], Result], all_or_none: bool) -> list[Result]:
+        written = len(self.org.writes)
         with self.org.store.journal():
             results = [self._one(work, number, row) for number, row in enumerate(rows)]
             if all_or_none and not all(result["success"] for result in results):
-                self.org.store.roll_back()
+                self._roll_back(written)
                 return [failed(ROLLED_BACK) if result["success"] else result for result in results]
             if any(_unknown_field(result) for result in results) and self.org.unknown_field_refuses_call:
-                self.org.store.roll_back()
+                self._roll_back(written)
                 first = next(result["errors"][0] for result in results if _unknown_field(result))
                 raise CallError(400, "INVALID_FIELD", first["message"])
             return results
+
+    def _roll_back(self, written: int) -> None:
+        self.org.store.roll_back()
+        while len(self.org.writes) > written:
+            self.org.writes.pop()
 
     def _one(self, work: Callable[[int, Any], Result], number: int, row: Any) -> Result:
         try:

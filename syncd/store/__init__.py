@@ -9,7 +9,7 @@ from syncd.store.chain import Chain
 from syncd.store.choice import Choice, Chosen
 from syncd.store.desk import Desk
 from syncd.store.histories import Histories
-from syncd.store.holds import Hold, Holds
+from syncd.store.holds import PAUSED_SINCE, Hold, Holds
 from syncd.store.inbox import Inbox, Unread
 from syncd.store.jobs import Job, Jobs, JobState
 from syncd.store.journal import Intent, Journal, Outcome
@@ -21,6 +21,7 @@ from syncd.store.work import Work
 
 __all__ = [
     "COPIED_AT",
+    "PAUSED_SINCE",
     "Alarms",
     "Calls",
     "Chain",

@@ -6,7 +6,9 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from syncd.alarms import DAY, HOUR, LIVELY, YOUNG, LastRun, Pulse, Situation, tail_begins
+from syncd.alarms import DAY, HOUR, LIVELY, YOUNG, LastRun, Pulse, Situation, Waiting, tail_begins
+from syncd.store.choice import REJECTED
+from syncd.store.holds import PAUSED_SINCE, Hold, Holds
 from syncd.store.sqlite import chunks, many, rows, transaction
 
 if TYPE_CHECKING:
@@ -32,6 +34,13 @@ class Message:
     opened_at: int
     over: bool
     again: bool
+
+
+def _waiting(hold: Hold) -> Waiting:
+    def words(numbers: Mapping[str, int]) -> str:
+        return ", ".join(f"{number} {what.replace('_', '-')}{'s' * (number != 1)}" for what, number in numbers.items())
+
+    return Waiting(hold.id, str(hold.group), hold.group.by == "shifted", words(hold.held), words(hold.written))
 
 
 class Alarms:
@@ -62,6 +71,9 @@ class Alarms:
             strangers=self.signs("syncd_unknown_token", now, 6),
             refused=self.signs("syncd_deliveries_refused", now, 1),
             disk_free=disk_free,
+            waiting=tuple(_waiting(hold) for hold in Holds(self._db).groups()),
+            paused_since=one("SELECT CAST(value AS INTEGER) FROM meta WHERE name = ? AND value <> ''", PAUSED_SINCE),
+            stuck_opt_outs=one(_STUCK, now - DAY, now - DAY),
         )
 
     def open(self) -> list[tuple[str, int, str, str]]:
@@ -183,3 +195,9 @@ _TELLING = f"""SELECT r.id, r.started_at, r.summary ->> '$.ended', r.summary ->>
 
 _CRASHED = f"""SELECT count(*) FROM runs r
   WHERE {_LATELY} AND r.ended_at >= ? AND r.summary ->> '$.ended' = 'found dead'"""
+
+# Whoever opted out and has no record, or one that Salesforce would not change, for a day.
+_STUCK = f"""SELECT count(*) FROM (
+  SELECT r.subject_id FROM events e JOIN timeline t ON t.event_id = e.id JOIN recipients r ON r.id = t.recipient_id
+    WHERE e.kind IN ('unsubscribe','complaint') AND e.received_at <= ? AND r.lookups > 0
+  UNION SELECT c.subject_id FROM changes c WHERE c.what = 'opt_out' AND c.intended_at <= ? AND {REJECTED})"""

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from syncd.explain import Answer, Facts, Made, Mailed
-from syncd.model import State, Subject, What
+from syncd.model import Move, State, Subject, What
 from syncd.store.sqlite import rows
 from syncd.store.work import Work
 
@@ -40,6 +40,7 @@ class Chain:
             subject.id, subject.sf_id, subject.object, row[5], subject.attempts, subject.failing_since,
             recipients, case.events, case.decisions, self._changes(subject.id),
             sum(self.unfolded(address=mailed.address, whid=mailed.whid) for mailed in recipients),
+            tuple(Move(*found) for found in rows(self._db, _MOVED, (subject.sf_id,))),
         )  # fmt: skip
 
     def _changes(self, subject_id: int) -> tuple[Made, ...]:
@@ -61,7 +62,11 @@ _SUBJECTS = """
 SELECT id, coalesce(sf_id, ''), coalesce(object, ''), attempts, failing_since, due_at FROM subjects WHERE id IN (
   SELECT subject_id FROM recipients WHERE :address <> '' AND address = :address
   UNION SELECT subject_id FROM recipients WHERE :whid <> '' AND whid <> '' AND whid = :whid
-  UNION SELECT id FROM subjects WHERE :sf_id <> '' AND sf_id = :sf_id) ORDER BY id"""
+  UNION SELECT subject_id FROM recipients WHERE :sf_id <> '' AND names = :sf_id
+  UNION SELECT id FROM subjects WHERE :sf_id <> '' AND sf_id = :sf_id
+  UNION SELECT s.id FROM moved m JOIN subjects s ON s.sf_id = m.to_id WHERE m.sf_id = :sf_id) ORDER BY id"""
+
+_MOVED = "SELECT sf_id, to_id, how FROM moved WHERE to_id = ? ORDER BY seen_at, sf_id"
 
 _RECIPIENTS = "SELECT address, whid, matched, lookups, looked_up_at FROM recipients WHERE subject_id = ? ORDER BY id"
 

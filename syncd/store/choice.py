@@ -167,7 +167,7 @@ _CONDITIONS = {
     "kind": "e.kind = :kind",
     "whid": "r.whid = :whid",
     "email": "r.address = :email",
-    "record": "s.sf_id = :record",
+    "record": "s.sf_id IN (:record, (SELECT m.to_id FROM moved m WHERE m.sf_id = :record))",
     "unmatched": "r.lookups > 0",
     "rejected": f"EXISTS (SELECT 1 FROM changes c WHERE c.subject_id = s.id AND {REJECTED})",
 }

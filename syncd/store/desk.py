@@ -62,6 +62,19 @@ class Desk:
         found = self._dicts("SELECT * FROM runs WHERE ended_at IS NOT NULL ORDER BY id DESC LIMIT 1")
         return found[0] if found else None
 
+    def latest(self) -> dict[str, int | None]:
+        """When what should happen last happened, in ms; None: never."""
+        return {
+            "last_success_at": self._one(
+                "SELECT max(ended_at) FROM (SELECT ended_at FROM runs WHERE json_extract(summary, '$.ended') = 'done'"
+                " ORDER BY id DESC LIMIT 1)"
+            ),
+            "last_mark_at": self._one(
+                "SELECT max(intended_at) FROM (SELECT intended_at FROM changes WHERE what = 'mark' AND state = 'done'"
+                " ORDER BY intended_at DESC LIMIT 1)"
+            ),
+        }
+
     def events(self) -> list[dict[str, Any]]:
         return self._dicts(
             "SELECT id, lower(hex(key)) AS key, at, received_at, word, kind, address, whid, campaign, send, raw"

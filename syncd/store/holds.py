@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from syncd.brake import WINDOW, Group, Mark
 from syncd.model import Aspect, Verdict, What
+from syncd.store import mailed
+from syncd.store.matching import DUE
 from syncd.store.sqlite import PAUSE, ROWS_A_TRANSACTION, chunks, insert, many, rows, transaction
 
 if TYPE_CHECKING:
@@ -17,7 +19,11 @@ if TYPE_CHECKING:
 
     from sqlite_utils import Database
 
+    from syncd.model import Seen
+
 MARKS_A_PAGE = 1_000
+PAUSED_SINCE = "soft_bounces_paused_since"
+"""The entry in `meta`: since when soft bounces mark nobody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +75,24 @@ class Holds:
     def mailed(self, send: str) -> int:
         sql = "SELECT count(*) FROM mailings m JOIN mailed d ON d.mailing_id = m.id WHERE m.key = ?"
         return int(rows(self._db, sql, (send,))[0][0])
+
+    def seen(self) -> Seen:
+        """What was reported of all recipients together."""
+        return mailed.seen(self._db)
+
+    # --- soft-bounce marks that pause -------------------------------------------------------------------------------
+
+    def paused(self) -> int:
+        """How many soft-bounce marks pause."""
+        return int(rows(self._db, f"SELECT count(*) {_PAUSED}")[0][0])
+
+    def wake_paused(self, now: int) -> None:
+        """They are planned again, and would be told again."""
+        while page := rows(self._db, f"SELECT c.id, c.subject_id {_PAUSED} LIMIT ?", (ROWS_A_TRANSACTION // 2,)):
+            with transaction(self._db):
+                many(self._db, "UPDATE changes SET state = 'superseded' WHERE id = ?", [(one,) for one, _ in page])
+                many(self._db, DUE, [(now, now, subject) for _, subject in page])
+            time.sleep(PAUSE)
 
     # --- recipients whose record has other addresses ----------------------------------------------------------------
 
@@ -243,9 +267,7 @@ class Holds:
                 (subject_id, aspect, verdict.value, now, judged, by, f"held group {hold_id}"),
             )
         if released:
-            self._db.execute(
-                "UPDATE subjects SET due_at = min(coalesce(due_at, ?), ?) WHERE id = ?", (now, now, subject_id)
-            )
+            self._db.execute(DUE, (now, now, subject_id))
         elif activity is not None:  # a Task that is not there and is not to be made
             self._db.execute(
                 "INSERT INTO activities (subject_id, key, token, state) VALUES (?, ?, ?, 'sealed')"
@@ -255,6 +277,9 @@ class Holds:
 
 
 _ASPECTS = {What.MARK.value: Aspect.INVALID.value, What.OPT_OUT.value: Aspect.OPTED_OUT.value}
+
+_PAUSED = """FROM changes c WHERE c.state = 'refused' AND EXISTS
+  (SELECT 1 FROM receipts o WHERE o.change_id = c.id AND o.code = 'paused')"""
 
 _OPEN = "SELECT id, by_what, value, opened_at FROM holds WHERE state = 'open' ORDER BY id"
 

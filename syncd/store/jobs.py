@@ -97,14 +97,14 @@ class Jobs:
         )
         return read_intents(self._db, where, {"job": job.id, "ids": json.dumps(task_ids)})
 
-    def records_waiting(self, run_id: int, first: What | None) -> dict[str, int]:
-        """By object, how many records this run is to write fields of; `first`: of those with one such change."""
+    def records_waiting(self, run_id: int, *first: What) -> dict[str, int]:
+        """By object, how many records this run is to write fields of; `first`: of those with one of these changes."""
         sql = (
-            "SELECT object, count(DISTINCT sf_id) FROM changes WHERE state = 'intended' AND run_id = ?"
-            " AND job_id IS NULL AND what <> 'activity' AND (? IS NULL OR what = ?) GROUP BY object ORDER BY object"
+            "SELECT object, count(DISTINCT sf_id) FROM changes WHERE state = 'intended' AND run_id = ?1"
+            " AND job_id IS NULL AND what <> 'activity'"
+            " AND (?2 = '[]' OR what IN (SELECT value FROM json_each(?2))) GROUP BY object ORDER BY object"
         )
-        what = first.value if first else None
-        return dict(rows(self._db, sql, (run_id, what, what)))
+        return dict(rows(self._db, sql, (run_id, json.dumps(first))))
 
     def tasks_waiting(self, run_id: int, *, known: bool) -> int:
         sql = (

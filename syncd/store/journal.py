@@ -94,18 +94,18 @@ class Journal:
 
     # --- reading intents back, a call at a time -------------------------------------------------------------------
 
-    def next_fields(self, run_id: int, first: What | None, object_: str = "") -> list[Intent]:
-        """The field changes of the next records, as many records as one call takes; `first`: of those with one such;
-        of one object only if that is given.
+    def next_fields(self, run_id: int, *first: What, object_: str = "") -> list[Intent]:
+        """The field changes of the next records, as many as one call takes; `first`: of records with one of these; of
+        one object only if that is given.
 
         All open changes of a record come together, so that they are one row of one call.
         """
         return self._intents(
             "SELECT subject_id FROM changes WHERE state = 'intended' AND run_id = :run AND what <> 'activity'"
-            " AND job_id IS NULL AND (:what IS NULL OR what = :what) AND :object IN ('', object)"
-            " ORDER BY id LIMIT :size",
+            " AND job_id IS NULL AND (:first = '[]' OR what IN (SELECT value FROM json_each(:first)))"
+            " AND :object IN ('', object) ORDER BY id LIMIT :size",
             "c.what <> 'activity' AND :object IN ('', c.object)",
-            {"run": run_id, "what": first.value if first else None, "object": object_},
+            {"run": run_id, "first": json.dumps(first), "object": object_},
         )
 
     def next_activities(self, run_id: int, *, known: bool) -> list[Intent]:

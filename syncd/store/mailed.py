@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
-from syncd.model import Kind
+from syncd.model import Kind, Seen
 from syncd.store.sqlite import insert, many, rows
 
 if TYPE_CHECKING:
@@ -46,6 +46,22 @@ def add(db: Database, events: Iterable[Mailed]) -> None:
             domains[mailing, event.address.rpartition("@")[2]] += 1
     many(db, _DOMAIN, [(*of, number) for of, number in domains.items()])
     many(db, _SEEN, [(kind, min(at), max(at)) for kind, at in times.items()])
+
+
+def seen(db: Database) -> Seen:
+    """What was reported of all recipients together."""
+    times = {kind: (first, last) for kind, first, last in rows(db, "SELECT kind, first_at, last_at FROM seen")}
+    bounces = [times[kind] for kind in _BOUNCES if kind in times]
+    return Seen(
+        len(rows(db, "SELECT id FROM recipients LIMIT 2")),
+        min((first for first, _ in bounces), default=None),
+        max((last for _, last in bounces), default=None),
+        max((times[kind][1] for kind in _SUCCESSES if kind in times), default=None),
+    )
+
+
+_BOUNCES = (Kind.SOFT_BOUNCE.value, Kind.HARD_BOUNCE.value)
+_SUCCESSES = (Kind.DELIVERED.value, Kind.OPEN.value, Kind.CLICK.value)
 
 
 def _mailing(db: Database, key: str) -> int:

@@ -43,6 +43,11 @@ class Matching:
         found = rows(self._db, _OTHERS, (json.dumps(list(sf_ids)),))
         return [(Subject(subject_id), address, whid, sf_id) for subject_id, address, whid, sf_id in found]
 
+    def left_behind(self, sf_ids: Iterable[str]) -> list[tuple[Subject, str]]:
+        """Subjects of records that have become one of these since: (subject, which of these)."""
+        found = rows(self._db, _LEFT_BEHIND, (json.dumps(list(sf_ids)),))
+        return [(Subject(*columns), to_id) for to_id, *columns in found]
+
     def remember(self, moves: Iterable[Move], now: int) -> None:
         """Where ids lead now. What led to one of them leads on; an id that something leads to is no longer moved."""
         for chunk in chunks(list(moves)):
@@ -65,6 +70,7 @@ class Matching:
         for chunk in chunks(list(matches)):
             with transaction(self._db):
                 for match in chunk:
+                    self._db.execute("DELETE FROM moved WHERE sf_id = ?", (match.sf_id,))  # it is there (again)
                     carrier, held_by = self._carrier(match)
                     if held_by is None:
                         # still due when it was: a Task of unknown fate may be waiting there
@@ -82,7 +88,7 @@ class Matching:
     def unmatched(self, recipients: Iterable[Recipient], now: int) -> None:
         """Looked up, and no record was found."""
         for chunk in chunks(list(recipients)):
-            with transaction(self._db):
+            with transaction(self._db, repeatable=True):
                 many(
                     self._db,
                     "UPDATE recipients SET lookups = lookups + 1, looked_up_at = ? WHERE id = ?",
@@ -158,7 +164,6 @@ class Matching:
             " SELECT ?, key, token, 'sealed' FROM activities WHERE subject_id = ?",
             (carrier_id, subject_id),
         )
-        self._db.execute("DELETE FROM moved WHERE sf_id = ?", (match.sf_id,))
 
 
 _KNOWN = """
@@ -167,6 +172,10 @@ UNION SELECT m.sf_id FROM moved m JOIN subjects s ON s.sf_id = m.to_id
   WHERE m.sf_id IN (SELECT value FROM json_each(?1))"""
 
 _LED_TO = "SELECT sf_id, to_id, how FROM moved WHERE sf_id IN (SELECT value FROM json_each(?))"
+
+_LEFT_BEHIND = """
+SELECT m.to_id, s.id, s.sf_id, s.object, s.attempts, s.failing_since FROM moved m JOIN subjects s ON s.sf_id = m.sf_id
+WHERE m.to_id IN (SELECT value FROM json_each(?)) ORDER BY s.id"""
 
 _OTHERS = """
 WITH asked(sf_id, to_id) AS (SELECT value, value FROM json_each(?1)

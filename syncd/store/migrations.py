@@ -263,6 +263,9 @@ def m008_mailed(db: Database) -> None:
         " GROUP BY 1",
         # 0: the record has other addresses, when it was last read; no value: it was not read
         "ALTER TABLE recipients ADD COLUMN agrees INTEGER CHECK (agrees IN (0,1))",
+        # few events are; the receiver's append pays for those alone
+        "CREATE INDEX events_opt_outs ON events (received_at) WHERE kind IN ('unsubscribe','complaint')",
+        "CREATE INDEX changes_refused ON changes (id) WHERE state = 'refused'",
         "CREATE INDEX changes_undo ON changes (id) WHERE what = 'undo'",
         "CREATE INDEX changes_send ON changes (json_extract(why, '$.send')) WHERE json_extract(why, '$.send') <> ''",
     )
@@ -277,6 +280,18 @@ def m006_jobs(db: Database) -> None:
         "CREATE INDEX changes_job ON changes (job_id, sf_id) WHERE job_id IS NOT NULL",
         "CREATE INDEX changes_carried ON changes (subject_id) WHERE job_id IS NOT NULL AND state = 'intended'",
         "CREATE INDEX jobs_unfinished ON jobs (id) WHERE state IN ('filling', 'open', 'closing')",
+    )
+
+
+@migrations()
+def m009_erasure_and_retention(db: Database) -> None:
+    """Who was forgotten, and which sends were pruned: what comes late for them is not taken for something new."""
+    _execute(
+        db,
+        "CREATE TABLE forgotten (digest BLOB PRIMARY KEY, at INTEGER NOT NULL) STRICT, WITHOUT ROWID",
+        """CREATE TABLE sealed (  -- sends that were pruned, by a digest
+          recipient_id INTEGER NOT NULL REFERENCES recipients ON DELETE CASCADE, send BLOB NOT NULL,
+          through INTEGER NOT NULL, PRIMARY KEY (recipient_id, send)) STRICT, WITHOUT ROWID""",
     )
 
 

@@ -68,14 +68,14 @@ def _written(row: Sequence[object]) -> Written:
     )  # fmt: skip
 
 
-_MEANT = """FROM changes c WHERE c.state = 'done' AND c.what <> 'undo'
+_MEANT = """FROM changes c WHERE c.state = 'done' AND c.what NOT IN ('undo','engagement')
   AND (:run IS NULL OR c.run_id = :run) AND (:record = '' OR c.sf_id = :record)
   AND (:ids = '[]' OR c.id IN (SELECT value FROM json_each(:ids)))
   AND c.id NOT IN (SELECT j.value FROM changes u, json_each(u.why, '$.undoes') j
     WHERE u.what = 'undo' AND u.state = 'done')
   AND (c.what <> 'activity' OR (json_extract(c.before, '$.task_id') IS NULL AND EXISTS (
     SELECT 1 FROM activities a WHERE a.subject_id = c.subject_id AND a.key = c.activity AND a.state = 'known')))"""
-"""Of a Task only its making, as long as it is there."""
+"""Of a Task only its making, as long as it is there. Counts and dates of engagement only say what happened."""
 
 _RECORDS = f"SELECT DISTINCT c.sf_id {_MEANT} AND c.sf_id > :after ORDER BY c.sf_id LIMIT :size"
 

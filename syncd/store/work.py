@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from syncd.ids import record_id
 from syncd.model import Aspect, Case, Decision, Kind, Ledger, Recipient, Subject, Verdict
 from syncd.sarbacane import reread
-from syncd.store import lease, mailed, totals
+from syncd.store import forget, lease, mailed, prune, totals
 from syncd.store.ledger import read_ledgers
 from syncd.store.matching import DUE, SUBJECT, Matching
 from syncd.store.sqlite import PAUSE, ROWS_A_TRANSACTION, chunks, insert, many, rows, transaction
@@ -103,23 +103,23 @@ class Work(Matching):
                 " WHERE f.event_id <= ? ORDER BY f.event_id LIMIT ?",
                 (through, FOLDED_AT_ONCE),
             )
-            whose: list[int] = []
-            for event_id, at, kind, address, whid, *_ in fresh:
+            late = forget.late(self._db, ((event_id, at, address) for event_id, at, _, address, *_ in fresh))
+            late |= prune.late(self._db, fresh)
+            many(self._db, "DELETE FROM events WHERE id = ?", [(event_id,) for event_id in late])
+            known = [event for event in fresh if event[0] not in late]
+            mails: list[mailed.Mailed] = []
+            for event_id, at, kind, address, whid, send, campaign in known:
                 recipient, subject = self._recipient(address, whid)
-                whose.append(recipient)
+                mails.append(mailed.Mailed(recipient, at, kind, address, send, campaign))
+                if prune.is_sealed(self._db, recipient, send, campaign, kind):
+                    continue  # its send is judged for good
                 self._db.execute("INSERT OR IGNORE INTO timeline VALUES (?, ?, ?)", (recipient, at, event_id))
                 if kind != Kind.UNKNOWN.value:
                     self._db.execute(DUE, (now, now, subject))
             many(self._db, "DELETE FROM fresh WHERE event_id = ?", [(event_id,) for event_id, *_ in fresh])
-            mailed.add(
-                self._db,
-                (
-                    mailed.Mailed(recipient, at, kind, address, send, campaign)
-                    for recipient, (_, at, kind, address, _, send, campaign) in zip(whose, fresh, strict=True)
-                ),
-            )
+            mailed.add(self._db, mails)
             totals.add(
-                self._db, ((at, kind, usable(whid), send, campaign) for _, at, kind, _, whid, send, campaign in fresh)
+                self._db, ((at, kind, usable(whid), send, campaign) for _, at, kind, _, whid, send, campaign in known)
             )
         time.sleep(PAUSE)
         return len(fresh)

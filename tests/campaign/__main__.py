@@ -6,10 +6,13 @@ Exits 1 if any of them changed what Salesforce says in the end.
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
 import tempfile
 import time
 from pathlib import Path
+
+import structlog
 
 from syncd.sandbox import KINDS
 from tests.campaign.trial import trial
@@ -21,6 +24,7 @@ def main() -> int:
     parser.add_argument("--chance", type=float, default=10, help="in %%")
     parser.add_argument("--kind", action="append", choices=list(KINDS), help="may be given several times; else all")
     arguments = parser.parse_args()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     bad = 0
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)

@@ -68,7 +68,9 @@ def trial(
         settings = _settings(directory, sandbox, faults, timeout)
         syncd = Syncd(settings, Crm(settings))
         try:
-            endings = _suffer(syncd, org, waves)
+            endings = _suffer(syncd, org, waves[:1])
+            story.convert(org, everybody)
+            endings += _suffer(syncd, org, waves[1:])
             met = sum(fault.fired for fault in org.faults)
             org.faults.clear()
             endings += _settle(syncd, org)

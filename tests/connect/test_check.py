@@ -267,8 +267,93 @@ def test_a_field_that_is_too_short_is_told(setup: Setup) -> None:
 def test_a_field_of_another_type_is_told(setup: Setup) -> None:
     setup.more = '[fields.Contact]\nbounce_date = "LastName"\nemail = ["EmailBouncedDate"]'
     said = setup.check(code=1)
-    assert "WRONG  Contact.LastName: is a string field; bounce_date goes into datetime" in said
+    assert "WRONG  Contact.LastName: is a string field; bounce_date goes into date or datetime" in said
     assert "WRONG  Contact.EmailBouncedDate: is a datetime field; email goes into email or string" in said
+
+
+@pytest.mark.parametrize(
+    ("role", "kind", "fits"),
+    [
+        ("bounce_date", "date", True),
+        ("invalid", "boolean", True),
+        ("invalid", "string", False),
+        ("soft_bounce_count", "double", True),
+        ("soft_bounce_count", "string", False),
+        ("last_open", "datetime", True),
+        ("last_click", "date", True),
+        ("last_click", "boolean", False),
+    ],
+)
+def test_fields_of_the_orgs_own_are_held_against_their_types(setup: Setup, role: str, kind: str, *, fits: bool) -> None:
+    setup.org.add_field("Contact", "Own__c", type=kind)
+    setup.more = f'[fields.Contact]\n{role} = "Own__c"'
+    if fits:
+        assert "Own__c" in setup.check()
+    else:
+        assert f"is a {kind} field; {role} goes into " in setup.wrong("Contact.Own__c")
+
+
+def test_person_accounts_are_looked_at_where_there_are_some(setup: Setup) -> None:
+    setup.org.hide_field("Account", "PersonEmailBouncedDate")
+    assert "there is no such field" in setup.wrong("Account.PersonEmailBouncedDate")
+    setup.org.hide_field("Contact", "IsPersonAccount")
+    assert "Account" not in setup.states(code=0)
+
+
+# --- sight of all records -------------------------------------------------------------------------------------
+
+
+PROFILE = "0PS000000000001AAA"
+UNIQUE = '[mapping]\nmatch_by_email = "unique"'
+
+
+@pytest.fixture
+def private(setup: Setup) -> Setup:
+    """An org that shows Leads to their owners only."""
+    setup.more = UNIQUE
+    (org,) = setup.org.all("Organization")
+    setup.org.edit(org["Id"], DefaultLeadAccess="None")
+    (user,) = (user for user in setup.org.all("User") if user["Id"] == setup.org.integration_user)
+    setup.keys["username"] = user["Username"]
+    setup.org.add("PermissionSetAssignment", AssigneeId=user["Id"], PermissionSetId=PROFILE)
+    return setup
+
+
+def test_an_org_where_contacts_and_leads_are_public_may_be_matched_by_address(setup: Setup) -> None:
+    setup.more = UNIQUE
+    assert "ok     match_by_email: unique: Contacts and Leads are public in this org" in setup.check()
+    (org,) = setup.org.all("Organization")
+    setup.org.edit(org["Id"], DefaultAccountAccess="None")
+    assert "hint   match_by_email: unique: the org hides Contacts" in setup.check()
+
+
+def test_a_user_who_sees_some_leads_may_not_match_by_address(private: Setup) -> None:
+    said = private.wrong("match_by_email")
+    assert said.startswith("unique, but the user does not see every Lead; two with one address would pass for one → in")
+    assert said.endswith('match_by_email = "never"')
+    private.more = ""
+    private.check()
+
+
+def test_one_who_views_all_data_or_all_records_may(private: Setup) -> None:
+    org = private.org
+    org.add("PermissionSetAssignment", AssigneeId=org.integration_user, PermissionSetId="0PS000000000001AAA")
+    org.add("ObjectPermissions", ParentId="0PS000000000001AAA", SobjectType="Lead", PermissionsViewAllRecords=True)
+    (user,) = (user for user in org.all("User") if user["Id"] == org.integration_user)
+    private.keys["username"] = user["Username"]
+    assert "the user sees all Contacts and Leads (View All Records)" in private.check()
+    (own,) = org.all("UserPermissionAccess")
+    org.edit(own["Id"], PermissionsViewAllData=True)
+    assert "the user sees all records (View All Data)" in private.check()
+
+
+def test_what_cannot_be_asked_is_said(private: Setup) -> None:
+    private.org.hide_object("ObjectPermissions")
+    assert "hint   match_by_email: unique: the org hides Leads from those who do not own them" in private.check()
+    private.org.show_object("ObjectPermissions")
+    (mine,) = private.org.all("PermissionSetAssignment")
+    private.org.edit(mine["Id"], AssigneeId=private.org.person)
+    assert "cannot be asked without View Setup and Configuration" in private.check()
 
 
 def test_a_missing_permission_to_create_tasks_is_told_and_needed_for_activities_only(setup: Setup) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tests.crash.campaign import campaign
+from tests.crash.runs import kill_runs
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,3 +23,9 @@ def test_restarts_under_load_refuse_no_connection(tmp_path: Path) -> None:
     assert report.is_clean, str(report)
     assert report.answers.keys() <= {0, 204}
     assert report.refused_connections == 0
+
+
+def test_kills_in_the_middle_of_a_run_change_nothing_in_the_end(tmp_path: Path) -> None:
+    report = kill_runs(tmp_path, 5, seed=3, recipients=60)
+    assert report.is_clean, str(report)
+    assert report.writes > report.tasks > 40

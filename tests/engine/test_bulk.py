@@ -70,6 +70,22 @@ def test_tasks_are_made_and_then_updated_by_a_job_each(made: Callable[..., Syncd
     assert syncd.run().subjects == 0
 
 
+def test_a_restored_store_looks_each_task_up_and_makes_none_twice(syncd: Syncd, org: Org) -> None:
+    """A job would insert what was made after the copy."""
+    who = people(org)
+    copied_at = syncd.clock()
+    syncd.receive(*(payload("open", 0, "s", **one) for one in who))
+    syncd.run()
+    syncd.db.execute("DELETE FROM activities")  # as in a copy from before
+    syncd.db.execute("DELETE FROM receipts")
+    syncd.db.execute("DELETE FROM changes")
+    syncd.db.execute("INSERT INTO meta VALUES ('copied_at', ?)", (str(copied_at),))
+    before = called(org)
+    syncd.wake()
+    assert (syncd.run().changes, called(org)) == ({"done": MANY}, before)
+    assert len(org.all("Task")) == MANY
+
+
 def test_fields_are_written_by_a_job_and_emptied_by_one(syncd: Syncd, org: Org) -> None:
     who = people(org)
     syncd.receive(*(payload("hard_bounce", **one) for one in who))

@@ -35,7 +35,19 @@ class Machine:
     def __init__(self) -> None:
         self._base = tempfile.mkdtemp(prefix="machine-")
         self._console = Path(self._base + ".console")
-        command = ["unshare", "--fork", "--pid", "--mount", "--uts", "--ipc", "--net", "--kill-child"]
+        command = [
+            "setpriv",
+            "--pdeathsig",
+            "KILL",
+            "unshare",
+            "--fork",
+            "--pid",
+            "--mount",
+            "--uts",
+            "--ipc",
+            "--net",
+            "--kill-child",
+        ]
         with self._console.open("w") as console:
             self._outside = subprocess.Popen(
                 [*command, "bash", str(HERE / "boot.sh"), self._base, str(SOURCE)],

@@ -26,7 +26,8 @@ pytestmark = [
     pytest.mark.timeout(300),
 ]
 
-RECEIVER, SYNC, BACKUP = "syncd-receiver.service", "syncd-sync.service", "syncd-backup.service"
+RECEIVER, SYNC, DASHBOARD = "syncd-receiver.service", "syncd-sync.service", "syncd-dashboard.service"
+BACKUP = "syncd-backup.service"
 SALESFORCE = "/srv/salesforce"
 CONTACT = "003Sb0000000001IAA"
 
@@ -115,7 +116,8 @@ def test_the_installed_units_are_right_and_hardened(machine: Machine, installed:
 
 
 def test_an_event_goes_all_the_way_through_the_socket_to_salesforce(machine: Machine, running: str) -> None:
-    assert machine.run("systemctl", "is-active", "syncd-receiver.socket", RECEIVER, SYNC).split() == ["active"] * 3
+    units = ("syncd-receiver.socket", RECEIVER, SYNC, DASHBOARD)
+    assert machine.run("systemctl", "is-active", *units).split() == ["active"] * 4
     event = {
         "type": "hard_bounce",
         "whId": CONTACT,
@@ -125,6 +127,9 @@ def test_an_event_goes_all_the_way_through_the_socket_to_salesforce(machine: Mac
     assert post(machine, running, **event) == "204"
     until(lambda: bounced(machine, CONTACT))
     assert "run" in machine.shows(SYNC, "StatusText")
+    metrics = machine.run("curl", "-sf", "http://127.0.0.1:8081/metrics")
+    assert "\nsyncd_store_up 1.0\n" in metrics
+    assert "\nsyncd_events_received_total 1.0\n" in metrics
 
 
 def test_the_receiver_cannot_reach_salesforces_secrets(machine: Machine, running: str) -> None:

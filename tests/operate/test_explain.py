@@ -111,6 +111,30 @@ def test_it_says_which_bounces_their_reason_leaves_out(command: Commands, syncd:
     assert "1 of 5 counted; 2 left out: a reason that does not count" in command("explain", contact)
 
 
+def test_it_says_what_became_of_a_record_and_finds_it_by_its_old_id(
+    command: Commands, syncd: Syncd, org: Org, contact: str
+) -> None:
+    lead = org.add("Lead", LastName="Durand", Company="Exemple SA", Email=ADDRESS)
+    syncd.receive(payload("hard_bounce", whId=lead))
+    syncd.run()
+    org.convert(lead, contact=contact)
+    syncd.receive(payload("open", 1, "s", whId=lead))
+    syncd.run()
+    told = command("explain", lead)
+    assert told.startswith(f"Contact {contact}\n")
+    assert f"The Lead {lead} was converted to {contact}." in told
+    assert command.json("resync", "--record", lead, "--dry-run")["chosen"] == 1
+    other = org.add("Contact", LastName="Durand", Email=ADDRESS)
+    org.merge(other, [contact])
+    syncd.receive(payload("open", 2, "s", whId=lead))
+    syncd.run()
+    assert f"{contact} was merged into {other}." in command("explain", other)
+    org.delete(other)
+    syncd.receive(payload("open", 3, "s", whId=lead))
+    syncd.run()
+    assert "Its record is not in Salesforce any more. Looked for once, last " in command("explain", lead)
+
+
 def test_json_has_every_event_send_change_and_receipt(command: Commands, syncd: Syncd, contact: str) -> None:
     syncd.receive(*({**p, "whId": contact} for p in SOFT))
     syncd.run()

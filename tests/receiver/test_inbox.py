@@ -1,14 +1,16 @@
-"""What an inbox promises about durability."""
+"""Which commits sync, and which leave it to the next one that does."""
 
 from __future__ import annotations
 
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING
 
 import pytest
 
+from syncd.errors import StoreError
 from syncd.sarbacane import read
 from syncd.store import Inbox, open_store
+from syncd.store.sqlite import transaction
 from tests.receiver.stored import payload
 
 if TYPE_CHECKING:
@@ -44,3 +46,15 @@ def test_what_may_be_done_again_is_made_durable_by_one_commit_at_the_end(tmp_pat
         assert seen[0][0] == NORMAL
         assert synchronous(db) == FULL
         assert db.execute(last).fetchone()[0] > seen[0][1]  # a commit that writes, so that it syncs
+
+
+@pytest.mark.parametrize("sql", ["INSERT INTO meta VALUES ('a', 'b')", "no SQL"])
+def test_only_a_transaction_that_can_be_repeated_leaves_the_sync_to_others(tmp_path: Path, sql: str) -> None:
+    with closing(open_store(tmp_path / "syncd.db")) as db:
+        seen = []
+        for repeatable in (True, False):
+            with suppress(StoreError), transaction(db, repeatable=repeatable):
+                seen.append(synchronous(db))
+                db.execute(sql)
+            seen.append(synchronous(db))
+        assert seen == [NORMAL, FULL, FULL, FULL]

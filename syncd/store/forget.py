@@ -1,0 +1,270 @@
+"""Erasing a person: every trace of an address, and of what Sarbacane calls its owner (whId), but for the counts.
+
+What stays is a tombstone that holds a keyed digest: it keeps events dated before it from coming back, by a retry or an
+import. Backups and Salesforce are not reached from here.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+import time
+from contextlib import closing
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any
+
+from syncd.store.sqlite import PAUSE, chunks, many, rows, transaction
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    from sqlite_utils import Database
+
+EVENTS_A_PAGE = 10_000
+BODIES_A_PAGE = 10
+RUNS_A_PAGE = 1_000
+GONE = "forgotten"
+NOBODY = "0" * 18
+"""In place of a record's id."""
+_SALT = "forgotten_salt"
+
+
+@dataclass(slots=True)
+class Erased:
+    """How many rows of each. `mentions`: of other people's events and of runs, in which the address stood."""
+
+    events: int = 0
+    recipients: int = 0
+    changes: int = 0
+    decisions: int = 0
+    quarantined: int = 0
+    mentions: int = 0
+    others: tuple[str, ...] = ()  # other addresses with the same whId, which stay
+
+
+def late(db: Database, events: Iterable[tuple[int, int, str]]) -> set[int]:
+    """Of (id, at, address): those that were forgotten before they came. Inside the caller's transaction."""
+    salt = _salt(db)
+    if not salt:
+        return set()
+    forgotten = dict(rows(db, "SELECT digest, at FROM forgotten"))
+    return {event_id for event_id, at, address in events if at <= forgotten.get(_digest(salt, address), -1)}
+
+
+class Forget:
+    """For a connection of its own, while no run goes on and every event is folded in. `beat` is called often."""
+
+    def __init__(self, db: Database, address: str, beat: Callable[[], object], *, dry_run: bool = False) -> None:
+        self._db = db
+        self._address = address
+        self._beat = beat
+        self._dry_run = dry_run
+        spellings = {address, json.dumps(address)[1:-1]}
+        self._pattern = re.compile("|".join(re.escape(text) for text in spellings), re.IGNORECASE)
+        db.execute("PRAGMA secure_delete=ON")  # what is deleted is overwritten, too
+
+    def everywhere(self, now: int) -> Erased:
+        """All of it. Killed in between, it is done again by the next call."""
+        said = Erased()
+        recipients = rows(self._db, "SELECT id, subject_id, whid FROM recipients WHERE address = ?", (self._address,))
+        if not self._dry_run:
+            self._tombstone(now)
+        said.others = self._others([whid for *_, whid in recipients if whid])
+        for recipient_id, subject_id, _ in recipients:
+            self._ledger(subject_id, said)
+            said.events += self._history(recipient_id)
+            said.recipients += 1
+        said.events += self._outside()
+        said.quarantined = self._quarantine(now)
+        said.mentions = self._mentions()
+        return said
+
+    def _tombstone(self, now: int) -> None:
+        with transaction(self._db):
+            if not _salt(self._db):
+                self._db.execute("INSERT INTO meta VALUES (?, ?)", (_SALT, secrets.token_hex(16)))
+            digest = _digest(_salt(self._db), self._address)
+            self._db.execute("INSERT OR REPLACE INTO forgotten VALUES (?, ?)", (digest, now))
+
+    def _others(self, whids: Sequence[str]) -> tuple[str, ...]:
+        sql = "SELECT DISTINCT address FROM recipients WHERE whid IN (SELECT value FROM json_each(?)) AND address <> ?"
+        return tuple(address for (address,) in rows(self._db, sql, (json.dumps(whids), self._address)))
+
+    # --- what is the person's own -----------------------------------------------------------------------------------
+
+    def _history(self, recipient_id: int) -> int:
+        ids = [i for (i,) in rows(self._db, "SELECT event_id FROM timeline WHERE recipient_id = ?", (recipient_id,))]
+        if self._dry_run:
+            return len(ids)
+        for chunk in self._chunks(ids):
+            with transaction(self._db):
+                many(self._db, "DELETE FROM events WHERE id = ?", [(i,) for i in chunk])
+        with transaction(self._db):
+            self._db.execute("DELETE FROM recipients WHERE id = ?", (recipient_id,))
+        return len(ids)
+
+    def _outside(self) -> int:
+        """Events that no time line holds: those of sealed sends."""
+        sql = " AND address = :address AND NOT EXISTS (SELECT 1 FROM timeline t WHERE t.event_id = events.id)"
+        found = [(event_id,) for event_id, _ in self._pages("events", "at", EVENTS_A_PAGE, sql)]
+        for chunk in () if self._dry_run else self._chunks(found):
+            with transaction(self._db):
+                many(self._db, "DELETE FROM events WHERE id = ?", chunk)
+        return len(found)
+
+    def _ledger(self, subject_id: int, said: Erased) -> None:
+        """Of a subject that is this address alone, all of it; of one with other addresses what speaks of this one.
+
+        A mark of theirs is not taken back by this: without the change that made it, it counts as somebody else's.
+        """
+        shared = rows(
+            self._db, "SELECT 1 FROM recipients WHERE subject_id = ? AND address <> ?", (subject_id, self._address)
+        )
+        changes = rows(self._db, _CHANGES, (subject_id,))
+        mine = [row[0] for row in changes if not shared or self._is_mine(row)]
+        said.changes += len(mine)
+        decisions = rows(self._db, "SELECT id, note, by FROM decisions WHERE subject_id = ?", (subject_id,))
+        notes = [i for i, *texts in decisions if not shared or any(self._pattern.search(text) for text in texts)]
+        said.decisions += len(notes)
+        if self._dry_run:
+            return
+        for chunk in self._chunks(mine):
+            with transaction(self._db):
+                many(self._db, "UPDATE receipts SET words = '', sf_id = '' WHERE change_id = ?", [(i,) for i in chunk])
+                for change_id in chunk:
+                    self._db.execute(_BLANK, {"id": change_id, "shared": bool(shared)})
+        with transaction(self._db):
+            many(self._db, "UPDATE decisions SET note = ? WHERE id = ?", [(GONE, i) for i in notes])
+            if not shared:
+                for sql in _NO_RECORD:
+                    self._db.execute(sql, {"id": subject_id})
+
+    def _is_mine(self, change: Sequence[Any]) -> bool:
+        _, *texts, why = change
+        return any(self._pattern.search(text or "") for text in (*texts, why)) or (
+            json.loads(why).get("address") == self._address
+        )
+
+    # --- where it is mentioned --------------------------------------------------------------------------------------
+
+    def _quarantine(self, now: int) -> int:
+        """Deliveries with the address in them: emptied whole, since who else is in them cannot be told."""
+        found = []
+        for kept_id, body in self._pages("quarantine", "body", BODIES_A_PAGE):
+            if self._pattern.search(bytes(body).decode(errors="replace")):
+                found.append(kept_id)
+        if not self._dry_run:
+            for chunk in self._chunks(found):
+                with transaction(self._db):
+                    many(
+                        self._db,
+                        "UPDATE quarantine SET body = x'', source = 'forgotten', resolved_at = coalesce(resolved_at, ?)"
+                        " WHERE id = ?",
+                        [(now, i) for i in chunk],
+                    )
+        return len(found)
+
+    def _mentions(self) -> int:
+        """In what the mail server or Salesforce said of others, and in holds, whose value may be such a text.
+
+        A mark of somebody else whose reason has the address in it is no longer known to be syncd's, and stays.
+        """
+        return (
+            sum(self._rewrite("changes", column, RUNS_A_PAGE) for column in ("before", "after", "why"))
+            + self._rewrite("events", "raw", EVENTS_A_PAGE, " AND address <> :address")
+            + self._rewrite("receipts", "words", RUNS_A_PAGE, " AND words <> ''")
+            + self._rewrite("holds", "value", RUNS_A_PAGE)
+            + self._rewrite("runs", "summary", RUNS_A_PAGE, " AND summary IS NOT NULL")
+        )
+
+    def _rewrite(self, table: str, column: str, page: int, also: str = "") -> int:
+        found = [
+            (self._pattern.sub(GONE, text), row_id)
+            for row_id, text in self._pages(table, column, page, also)
+            if self._pattern.search(text)
+        ]
+        if not self._dry_run:
+            for chunk in self._chunks(found):
+                with transaction(self._db):
+                    many(self._db, f"UPDATE {table} SET {column} = ? WHERE id = ?", chunk)
+        return len(found)
+
+    def _pages(self, table: str, column: str, size: int, also: str = "") -> Iterator[tuple[int, Any]]:
+        """Every row, a range of ids a statement: no read transaction outlives a page."""
+        after, last = rows(self._db, f"SELECT coalesce(min(id), 0) - 1, coalesce(max(id), -1) FROM {table}")[0]
+        for start in range(after, last, size):
+            self._beat()
+            yield from rows(
+                self._db,
+                f"SELECT id, {column} FROM {table} WHERE id > :after AND id <= :last{also}",
+                {"after": start, "last": start + size, "address": self._address},
+            )
+
+    def _chunks(self, ids: Sequence[Any]) -> Iterator[Sequence[Any]]:
+        for chunk in chunks(ids):
+            self._beat()
+            yield chunk
+
+
+def fold_back(db: Database) -> bool:
+    """Moves what the WAL holds into the store and empties the WAL: it keeps old pages. Whether it went."""
+    for _ in range(100):
+        busy, *_ = rows(db, "PRAGMA wal_checkpoint(TRUNCATE)")[0]
+        if not busy:
+            return True
+        time.sleep(PAUSE * 50)
+    return False
+
+
+def compact(db: Database) -> None:
+    """Writes the whole store anew, without what unused space still holds. Nobody else may use it meanwhile."""
+    db.execute("VACUUM")
+
+
+def traces(path: Path, address: str) -> int:
+    """How often the bytes of the address stand in the store's files, unused space included."""
+    words = {address.encode(), json.dumps(address)[1:-1].encode()}
+    return sum(_count(file, word) for file in (path, path.with_name(f"{path.name}-wal")) for word in words)
+
+
+def _count(file: Path, word: bytes) -> int:
+    """Streamed. ASCII letters of any case; `word` is lower-case."""
+    if not file.exists():
+        return 0
+    found, before = 0, b""
+    with closing(file.open("rb")) as opened:
+        while block := opened.read(1 << 22):
+            text = before + block.lower()
+            found += text.count(word)
+            before = text[-len(word) + 1 :] if len(word) > 1 else b""
+    return found
+
+
+def _salt(db: Database) -> str:
+    found = rows(db, "SELECT value FROM meta WHERE name = ?", (_SALT,))
+    return str(found[0][0]) if found else ""
+
+
+def _digest(salt: str, address: str) -> bytes:
+    return blake2b(address.encode(errors="surrogatepass"), digest_size=16, key=salt.encode()).digest()
+
+
+_CHANGES = "SELECT id, before, after, why FROM changes WHERE subject_id = ?"
+
+# Open ones are void: nothing of it may be planned, sent or told again. Of a subject that goes on (:shared) all are, so
+# that its ledger does not read them.
+_BLANK = f"""UPDATE changes SET before = '{{}}', after = '{{}}', why = '{{}}', sf_id = '{NOBODY}', hold_id = NULL,
+  state = CASE WHEN :shared OR state IN ('held','intended','uncertain','rejected') THEN 'superseded' ELSE state END
+  WHERE id = :id"""
+
+_RECORD = "(SELECT sf_id FROM subjects WHERE id = :id)"
+_NO_RECORD = (
+    "DELETE FROM activities WHERE subject_id = :id",
+    f"DELETE FROM moved WHERE sf_id = {_RECORD} OR to_id = {_RECORD}",
+    "UPDATE decisions SET sf_id = '' WHERE subject_id = :id",
+    """UPDATE subjects SET sf_id = NULL, object = NULL, due_at = NULL, attempts = 0, failing_since = NULL
+  WHERE id = :id""",
+)

@@ -1,0 +1,1 @@
+"""Recorded conversations with Salesforce: replayed without a network, recorded anew by `make cassettes`."""

@@ -1,0 +1,113 @@
+"""A person who asks for it is told what is stored, and erased: not a byte of the address is left in the files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from syncd.sandbox import Org
+from syncd.store import Inbox, totals
+from syncd.store.inbox import Unread
+from tests.conftest import Syncd
+from tests.factories import ADDRESS, payload
+from tests.operate.conftest import Commands
+
+OTHER = "paul.martin@example.fr"
+WORDS = {"smtpDescription": f"550 <{ADDRESS.upper()}> is unknown here"}
+
+
+def fill(syncd: Syncd, contact: str, add: Callable[[str], str]) -> str:
+    """A person with a mark, a Task, an opt-out, something in quarantine, a mention by somebody else, and others."""
+    other = add(OTHER)
+    syncd.receive(
+        *(payload("open", 0, "s0", email=f"n{i}@example.fr", whId="") for i in range(300)),
+        payload("hard_bounce", 1, whId=contact, **WORDS),
+        payload("open", 2, whId=contact),
+        payload("unsubscribe", 2, whId=contact),
+        payload("hard_bounce", 1, email=OTHER, whId=other, **WORDS),
+    )
+    syncd.run()
+    kept = json.dumps({"email": ADDRESS.upper(), "date": "soon"}).encode()
+    Inbox(syncd.db).append([], [Unread(syncd.clock(), "webhook", "no date", kept)])
+    syncd.receive(payload("click", 3, whId=contact))
+    return other
+
+
+def bytes_of(directory: Path) -> bytes:
+    return b"".join(file.read_bytes() for file in directory.glob("syncd.db*")).lower()
+
+
+def test_nothing_of_the_address_and_its_whid_is_left_in_the_files(
+    syncd: Syncd, command: Commands, contact: str, add: Callable[[str], str], org: Org, tmp_path: Path
+) -> None:
+    other = fill(syncd, contact, add)
+    before, counted = (org.get(contact), org.get(other), org.all("Task")), totals.by_kind(syncd.db)
+    assert ADDRESS.encode() in bytes_of(tmp_path)
+    dry = command.json("forget", ADDRESS, "--dry-run")
+    assert (dry["events"], dry["recipients"], dry["quarantined"], dry["written"]) == (4, 1, 1, False)
+    assert len(json.loads(command("export", ADDRESS))["events"]) == 4
+    said = command.json("forget", ADDRESS)
+    assert (said["events"], said["recipients"], said["quarantined"], said["traces"]) == (4, 1, 1, 0)
+    assert said["mentions"] > 0
+    left = bytes_of(tmp_path)
+    assert ADDRESS.encode() not in left
+    assert contact.lower().encode() not in left
+    assert OTHER.encode() in left
+    command("resync", "--all")
+    assert (org.get(contact), org.get(other), org.all("Task")) == before
+    assert totals.by_kind(syncd.db) == counted | {"click": (1, 1)}
+    exported = json.loads(command("export", ADDRESS))
+    assert [name for name, found in exported.items() if found] == ["address"]
+
+
+def test_what_happened_before_does_not_come_back_and_what_happens_later_counts(
+    syncd: Syncd, command: Commands, contact: str, add: Callable[[str], str], org: Org
+) -> None:
+    fill(syncd, contact, add)
+    command("forget", ADDRESS)
+    org.edit(contact, EmailBouncedDate=None, EmailBouncedReason=None)
+    syncd.receive(payload("hard_bounce", 1, whId=contact, **WORDS), payload("soft_bounce", 1, whId=contact))
+    syncd.run()
+    assert org.get(contact)["EmailBouncedReason"] is None
+    assert json.loads(command("export", ADDRESS))["events"] == []
+    syncd.later(days=400)
+    syncd.receive(payload("hard_bounce", 600, whId=contact))
+    syncd.run()
+    assert org.get(contact)["EmailBouncedReason"] == "550 5.1.1 user unknown"
+
+
+def test_of_a_record_with_two_addresses_the_other_one_stays_as_it_was(
+    syncd: Syncd, command: Commands, contact: str, org: Org
+) -> None:
+    """Its mark is left alone, too: it is no longer syncd's, so that nothing is written because of an erasure."""
+    syncd.receive(
+        payload("hard_bounce", 1, whId=contact, **WORDS), payload("open", 2, email=OTHER, whId=contact),
+    )  # fmt: skip
+    syncd.run()
+    before = (org.get(contact), org.all("Task"))
+    assert f"syncd forget {OTHER}" in command("forget", ADDRESS)
+    command("resync", "--all")
+    assert (org.get(contact), org.all("Task")) == before
+    assert [event["email"] for event in map(_raw, json.loads(command("export", OTHER))["events"])] == [OTHER]
+
+
+def _raw(event: dict[str, dict[str, str]]) -> dict[str, str]:
+    return event["raw"]
+
+
+def test_nobody_of_that_address_is_no_error(command: Commands) -> None:
+    assert command("forget", "nobody@example.fr").startswith("Erased: 0 events of 0 recipients")
+
+
+def test_what_unused_space_holds_is_found_and_a_rewrite_ends_it(
+    syncd: Syncd, command: Commands, contact: str, tmp_path: Path
+) -> None:
+    """As after a deletion by a program that does not overwrite."""
+    syncd.receive(*(payload("open", i, f"s{i}", whId=contact, subject="x" * 500) for i in range(200)))
+    syncd.run()
+    syncd.db.execute("PRAGMA secure_delete=OFF")
+    syncd.db.execute("DELETE FROM events")
+    assert command.json("forget", ADDRESS, code=1)["traces"] > 0
+    assert command.json("forget", ADDRESS, "--rewrite")["traces"] == 0
+    assert ADDRESS.encode() not in bytes_of(tmp_path)

@@ -1,0 +1,68 @@
+"""Pruning makes the store smaller and writes nothing to Salesforce, then or later."""
+
+from __future__ import annotations
+
+from syncd.sandbox import Org
+from syncd.store import Inbox
+from syncd.store.inbox import Unread
+from tests.conftest import Syncd
+from tests.factories import payload
+from tests.operate.conftest import Commands
+
+
+def test_old_events_go_and_nothing_is_written_because_of_it(
+    syncd: Syncd, command: Commands, contact: str, org: Org
+) -> None:
+    """The clock of the command is the machine's, so `old` is two years before today."""
+    history = [
+        payload("hard_bounce", -1000, "a", whId=contact),
+        payload("open", -990, "b", whId=contact),
+        payload("click", -990, "b", whId=contact),
+        payload("unsubscribe", -989, "b", whId=contact),
+        payload("open", -900, "c", whId=contact),  # the last of its kind is shown in a field, if the company wants that
+        payload("click", -900, "c", whId=contact),
+        payload("hard_bounce", -10, "d", whId=contact),
+    ]
+    syncd.receive(*history)
+    syncd.run()
+    syncd.run()
+    Inbox(syncd.db).append([], [Unread(syncd.clock() - 100 * 86_400_000, "webhook", "no JSON", b"?")])
+    before = (org.get(contact), org.all("Task"))
+    assert command.json("prune", "--dry-run")["events"] == 3
+    said = command.json("prune")
+    assert (said["events"], said["needed"], said["subjects"], said["quarantined"]) == (3, 3, 1, 1)
+    assert [event["kind"] for event in syncd.desk.events()] == ["unsubscribe", "open", "click", "hard_bounce"]
+    assert command.json("prune")["events"] == 0
+
+    command("resync", "--all")
+    assert (org.get(contact), org.all("Task")) == before
+    syncd.receive(*history)  # all of it once more, as an old file would bring it
+    syncd.run()
+    assert len(syncd.desk.events()) == 4
+    syncd.receive(payload("click", 200, "b", whId=contact))  # on a mail of years ago: no success of a later send
+    syncd.run()
+    assert (org.get(contact), org.all("Task")) == before
+    assert len(syncd.desk.events()) == 5
+    assert command("explain", contact)
+
+
+def test_what_waits_for_a_run_keeps_everything(syncd: Syncd, command: Commands, contact: str) -> None:
+    syncd.receive(payload("delivered", -1000, "a", whId=contact), payload("delivered", -900, "b", whId=contact))
+    assert command.json("prune")["events"] == 0  # no run has seen it
+    syncd.run()
+    command("resync", "--all", "--dry-run")
+    syncd.db.execute("UPDATE subjects SET due_at = 1")
+    assert command.json("prune")["events"] == 0
+    syncd.db.execute("UPDATE subjects SET due_at = NULL")
+    assert command.json("prune")["events"] == 1
+
+
+def test_marks_keep_their_receipts_and_activities_lose_theirs(syncd: Syncd, command: Commands, contact: str) -> None:
+    syncd.receive(payload("open", -900, "a", whId=contact), payload("hard_bounce", -800, "b", whId=contact))
+    syncd.clock.at -= 800 * 86_400_000
+    syncd.run()
+    assert sorted(change["what"] for change in syncd.desk.changes()) == ["activity", "mark"]
+    assert command.json("prune")["changes"] == 1
+    assert [(change["what"], len(change["receipts"])) for change in syncd.desk.changes()] == [("mark", 1)]
+    syncd.clock.at += 800 * 86_400_000
+    assert not syncd.run().changes

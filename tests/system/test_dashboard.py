@@ -1,0 +1,99 @@
+"""`syncd dashboard`: what Prometheus reads, across processes, and that the examples speak of what is there."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from prometheus_client.parser import text_string_to_metric_families
+
+from syncd.sandbox import Org
+from tests.factories import payload
+from tests.system.conftest import Installation, Service, until
+
+CONFIG = Path(__file__).parents[2] / "config"
+
+
+@pytest.fixture
+def dashboard(installation: Installation) -> Service:
+    installation.config.write_text(installation.config.read_text() + '[dashboard]\nbind = "127.0.0.1:0"\n')
+    return installation.serve("dashboard")
+
+
+def address(dashboard: Service) -> str:
+    line = until(lambda: next((line for line in dashboard.said if "metrics on" in line), None))
+    found = re.search(r"http://[\d.:]+", line)
+    assert found
+    return found.group()
+
+
+def scraped(web: requests.Session, dashboard: Service) -> dict[str, float]:
+    """Every sample by its name; of a histogram's buckets the last."""
+    answer = web.get(f"{address(dashboard)}/metrics", timeout=30)
+    assert answer.status_code == 200
+    return {s.name: s.value for family in text_string_to_metric_families(answer.text) for s in family.samples}
+
+
+def names_in(said: str) -> set[str]:
+    return set(re.findall(r"\bsyncd_\w+", said))
+
+
+def test_it_shows_what_the_receiver_counted_and_what_the_store_says(
+    installation: Installation, dashboard: Service, web: requests.Session, people: list[str], org: Org
+) -> None:
+    empty = scraped(web, dashboard)
+    assert (empty["syncd_store_up"], empty["syncd_events_stored"], empty["syncd_mode_live"]) == (1, 0, 1)
+    assert "syncd_run_last_success_timestamp_seconds" not in empty
+
+    receiver = installation.serve("receive")
+    url = receiver.url
+    event = payload("hard_bounce", whId=people[0], email="n0@example.fr")
+    for body in (json.dumps(event).encode(), json.dumps(event).encode(), b"nonsense"):
+        assert web.post(url, data=body, timeout=30).status_code == 204
+    before = scraped(web, dashboard)
+    assert before["syncd_events_received_total"] == 2
+    assert (before["syncd_deliveries_quarantined_total"], before["syncd_quarantined"]) == (1, 1)
+    assert (before["syncd_events_stored"], before["syncd_events_waiting"]) == (1, 1)
+
+    installation.syncd("sync")
+    after = scraped(web, dashboard)
+    assert after["syncd_events_waiting"] == 0
+    assert after["syncd_salesforce_calls_24h"] == len(org.calls)
+    assert after["syncd_mark_last_timestamp_seconds"] > after["syncd_last_event_timestamp_seconds"]
+    assert after["syncd_run_last_success_timestamp_seconds"] >= after["syncd_mark_last_timestamp_seconds"]
+    for said in ("prometheus-alerts.example.yml", "grafana.example.json"):
+        assert names_in((CONFIG / said).read_text()) <= {*after, "syncd_commit_seconds_bucket"}
+
+    assert receiver.terminate() == 0
+    assert scraped(web, dashboard)["syncd_events_received_total"] == 2  # the counts outlive who counted
+    assert dashboard.terminate() == 0
+
+
+def test_a_store_that_cannot_be_read_is_told_and_health_is_the_process_own(
+    installation: Installation, dashboard: Service, web: requests.Session
+) -> None:
+    assert scraped(web, dashboard)["syncd_store_up"] == 1
+    for file in installation.directory.glob("syncd.db*"):
+        file.unlink()
+    (installation.directory / "syncd.db").mkdir()
+    assert scraped(web, dashboard)["syncd_store_up"] == 0
+    assert web.get(f"{address(dashboard)}/healthz", timeout=30).text == "alive\n"
+    assert dashboard.terminate() == 0
+    shutil.rmtree(installation.directory / "syncd.db")
+
+
+def test_the_example_alerts_and_board_are_well_formed() -> None:
+    rules: dict[str, Any] = import_module("yaml").safe_load((CONFIG / "prometheus-alerts.example.yml").read_text())
+    (group,) = rules["groups"]
+    for rule in group["rules"]:
+        assert rule.keys() >= {"alert", "expr", "annotations"}
+        assert names_in(rule["expr"])
+        assert rule["annotations"].keys() == {"summary", "description"}
+    board = json.loads((CONFIG / "grafana.example.json").read_text())
+    assert all(names_in(target["expr"]) for panel in board["panels"] for target in panel["targets"])

@@ -1,0 +1,161 @@
+"""The README's stories for the administrator: what it says to type does what it says."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from syncd.sandbox import Fault, Org
+from tests.factories import ADDRESS, date, payload
+from tests.system.conftest import TOKEN, Installation, until
+from tests.system.test_readme import block
+
+
+@pytest.fixture
+def story(installation: Installation) -> Callable[..., str]:
+    """Runs the commands of one; the paths are the test's, and so is what systemctl does."""
+    directory = installation.directory
+
+    def run(name: str, systemctl: str = ":", code: int = 0) -> str:
+        script = block(f"story {name}").replace("/var/lib/syncd", str(directory)).replace("/etc/syncd", str(directory))
+        script = script.replace("/var/backups", f"{directory}/backups")
+        environ = {
+            **os.environ,
+            "SYNCD_CONFIG": str(installation.config),
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        }
+        done = subprocess.run(
+            ["bash", "-ec", f'systemctl() {{ {systemctl}; }}\n{script}'],
+            cwd=directory, env=environ, capture_output=True, text=True, timeout=100,
+        )  # fmt: skip
+        assert done.returncode == code, done.stdout + done.stderr
+        return done.stdout
+
+    return run
+
+
+def post(web: requests.Session, url: str, *payloads: dict[str, Any]) -> None:
+    assert web.post(url, json=list(payloads), timeout=30).status_code == 204
+
+
+def idle(installation: Installation) -> bool:
+    said = installation.status()
+    waits = ("events_waiting", "subjects_due", "subjects_later", "run_going_on")
+    return bool(said["last_run"]) and not any(said[name] for name in waits)
+
+
+def test_salesforce_is_down_for_a_day(
+    installation: Installation, story: Callable[..., str], web: requests.Session, org: Org
+) -> None:
+    contact = org.add("Contact", LastName="Durand", Email=ADDRESS)
+    org.faults.add(Fault(path=".", status=503))
+    service = installation.serve("receive")
+    post(web, service.url, payload("hard_bounce", whId=contact))
+    installation.syncd("sync", code=3)
+    org.faults.clear()
+    installation.syncd("resync", "--email", ADDRESS)
+    assert "done; no change" in story("outage")
+    assert org.get(contact)["EmailBouncedReason"]
+
+
+def test_sarbacane_went_silent(
+    installation: Installation, story: Callable[..., str], web: requests.Session, org: Org
+) -> None:
+    contact = org.add("Contact", LastName="Durand", Email=ADDRESS)
+    post(web, installation.serve("receive").url, payload("delivered", 0, whId=contact))
+    missed = [payload("delivered", 0, whId=contact), payload("hard_bounce", 1, whId=contact)]
+    (installation.directory / "gap.json").write_text(json.dumps(missed))
+    assert "1 new event, 1 known already" in story("silence")
+    assert org.get(contact)["EmailBouncedReason"] == "550 5.1.1 user unknown"
+
+
+def test_the_disk_is_full(installation: Installation, story: Callable[..., str], web: requests.Session) -> None:
+    post(web, installation.serve("receive").url, payload("delivered", -900), payload("delivered", -800, whId="x"))
+    installation.syncd("sync")
+    said = story("disk")
+    assert "Would remove: 0 events" in said
+    assert "ok     store" in said
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is missing")
+def test_the_token_is_replaced_without_a_gap(
+    installation: Installation, story: Callable[..., str], web: requests.Session
+) -> None:
+    service = installation.serve()
+    url = service.url
+    calls: list[int] = []
+    stop = threading.Event()
+
+    def call() -> None:
+        """With the newest token that is known, as Sarbacane does once its URL was changed."""
+        while not stop.is_set():
+            token = (installation.directory / "secrets/webhook_tokens").read_text().split()[0]
+            calls.append(web.get(url.replace(TOKEN, token), timeout=30).status_code)
+
+    thread = threading.Thread(target=call)
+    thread.start()
+    try:
+        # the receiver takes the new list when its new worker stands, which a person sees before changing the URL
+        wait = f"kill -HUP {service.process.pid}; sleep 3"
+        token = re.search(r"[0-9a-f]{48}", story("token", systemctl=wait))
+        assert token
+        until(lambda: web.get(url, timeout=30).status_code == 404)
+        assert web.get(url.replace(TOKEN, token[0]), timeout=30).status_code == 200
+    finally:
+        stop.set()
+        thread.join()
+    assert set(calls) == {200}
+
+
+def test_an_auditor_asks_what_is_stored(
+    installation: Installation, story: Callable[..., str], web: requests.Session
+) -> None:
+    post(web, installation.serve("receive").url, payload("open"), payload("open", email="other@example.fr"))
+    installation.syncd("sync")
+    said = story("auditor")
+    assert "Would erase: 1 event of 1 recipient" in said
+    assert "Erased: 1 event of 1 recipient" in said
+    (exported,) = json.loads((installation.directory / "jeanne.json").read_text())["events"]
+    assert exported["raw"]["email"] == ADDRESS
+    assert ADDRESS not in (installation.directory / "syncd.db").read_bytes().decode(errors="replace")
+
+
+def test_the_store_is_lost_under_load_and_restored(
+    installation: Installation, story: Callable[..., str], web: requests.Session, org: Org, people: list[str]
+) -> None:
+    """Backup while events come in, kill -9, the files destroyed: the same state in Salesforce, and nothing twice."""
+    service = installation.serve()
+    sent: list[dict[str, Any]] = []
+
+    def campaign(number: int) -> None:
+        for i, contact in enumerate(people):
+            kind = ("open", "hard_bounce", "unsubscribe", "click")[i % 4]
+            sent.append(payload(kind, number, email=f"n{i}@example.fr", whId=contact, date=date(number + i / 1000)))
+            post(web, url, sent[-1])
+
+    url = service.url
+    campaign(0)
+    posting = threading.Thread(target=campaign, args=(1,))
+    posting.start()
+    assert "checked" in story("backup")
+    posting.join()
+    until(lambda: idle(installation))
+    before = org.snapshot()
+    assert len(org.all("Task")) == 100
+    service.kill_group()
+    (installation.directory / "gap.json").write_text(json.dumps(sent))
+    assert "0 in quarantine" in story("restore")
+    installation.serve()
+    until(lambda: idle(installation))
+    assert org.snapshot() == before
