@@ -180,9 +180,9 @@ def _look(c: Context, said: Summary, job: Job) -> bool:
 
 
 def _wait(c: Context, said: Summary, job: Job) -> None:
-    for pause in chain(PAUSES, repeat(PAUSES[-1])):
-        if said.waited >= PATIENCE:
-            break
+    pauses = chain(PAUSES, repeat(PAUSES[-1]))
+    while said.waited < PATIENCE:
+        pause = next(pauses)
         c.going_on(said.run_id)
         c.sleep(pause)
         said.waited += pause

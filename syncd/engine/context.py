@@ -132,9 +132,7 @@ class Summary:
 
     def spent(self, error: BudgetSpent | None) -> None:
         """What there are calls for goes on; the rest waits."""
-        if error is None:
-            return
-        if not self.resumes_at or error.until < self.resumes_at:
+        if error:
             self.ended, self.words, self.resumes_at = "budget", error.words, error.until
 
 

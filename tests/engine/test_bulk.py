@@ -11,6 +11,7 @@ import pytest
 from syncd.config import Settings
 from syncd.salesforce import Crm
 from syncd.sandbox import Fault, Org
+from syncd.store import COPIED_AT
 from tests.conftest import Syncd
 from tests.factories import payload
 
@@ -254,3 +255,37 @@ def test_another_recipient_of_a_record_that_a_job_carries_waits_for_it(syncd: Sy
     assert syncd.run().changes == {"done": MANY}
     syncd.later(minutes=2)
     assert (syncd.run().changes, org.get(str(who[0]["whId"]))["HasOptedOutOfEmail"]) == ({"done": 1}, True)
+
+
+def test_a_restored_store_asks_first_and_makes_no_job(syncd: Syncd, org: Org) -> None:
+    syncd.db.execute("INSERT INTO meta (name, value) VALUES (?, ?)", (COPIED_AT, str(syncd.clock())))
+    syncd.receive(*(payload("open", 0, "s", **one) for one in people(org)))
+    assert (syncd.run().changes, called(org)) == ({"done": MANY}, [])
+
+
+@pytest.mark.parametrize("state", ["open", "closing"])
+def test_a_job_that_may_not_be_looked_at_stops_the_run_and_is_kept(syncd: Syncd, org: Org, state: str) -> None:
+    step = "PUT" if state == "open" else "PATCH"
+    org.faults.add(Fault(path="ingest/750", method=step, reset=True, when="after", times=1))
+    syncd.receive(*(payload("open", 0, "s", **one) for one in people(org)))
+    syncd.run()
+    syncd.db.execute("UPDATE jobs SET state = ?", (state,))  # as a kill in that moment leaves it
+    org.faults.add(Fault(path="ingest/750", status=403, code="INSUFFICIENT_ACCESS", times=1))
+    said = syncd.run()
+    assert (said.ended, said.code) == ("fatal", "INSUFFICIENT_ACCESS")
+    for _ in range(3):
+        syncd.later(minutes=11)
+        syncd.run()
+    assert len(org.all("Task")) == MANY
+
+
+def test_a_job_that_was_never_closed_and_is_gone_is_void(syncd: Syncd, org: Org) -> None:
+    org.faults.add(Fault(path="batches", reset=True, times=1))
+    syncd.receive(*(payload("open", 0, "s", **one) for one in people(org)))
+    syncd.run()
+    syncd.db.execute("UPDATE jobs SET state = 'open'")
+    for job in list(org.jobs):
+        org.jobs.forget(job)
+    syncd.later(minutes=3)
+    syncd.run()
+    assert (len(org.all("Task")), syncd.desk.status(syncd.clock())["unsettled"]) == (MANY, 0)
