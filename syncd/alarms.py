@@ -289,7 +289,8 @@ def stuck_opt_outs(s: Situation) -> Iterator[Alarm]:
 
 
 CONDITIONS: tuple[Callable[[Situation], Iterator[Alarm]], ...] = (
-    disk, refusals, last_run, stuck_opt_outs, held, no_runs, silence, nothing_delivered, strangers, unreachable, backlog, budget, quarantine,
+    disk, refusals, last_run, stuck_opt_outs, held, no_runs, silence, nothing_delivered,
+    strangers, unreachable, backlog, budget, quarantine,
 )  # fmt: skip
 """A condition of its own is a function here and, for what it asks, a field of Situation that the store fills."""
 

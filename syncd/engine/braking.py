@@ -25,7 +25,7 @@ PAGE = 1_000
 
 
 def pausing(c: Context, started: int, *, write: bool) -> bool:
-    """Whether soft bounces mark nobody, since no mail that arrived is reported. When it ends, they are planned again."""
+    """Whether soft bounces mark nobody, since no mail that arrived is reported. When it ends, it is made good."""
     pauses = deliveries_unseen(c.holds.seen(), c.rules.soft_bounce)
     since = c.work.meta(PAUSED_SINCE)
     if write and pauses and not since:
