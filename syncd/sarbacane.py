@@ -80,7 +80,7 @@ def read(item: object, received_at: int) -> Event:
     """The event that one item of a body is. Raises Unreadable with the reason; unknown words are of kind unknown."""
     if not isinstance(item, dict):
         raise Unreadable("not a JSON object")
-    fields = {str(name).strip().lower(): value for name, value in item.items()}
+    fields = _lower(item)
     address = unicodedata.normalize("NFC", _word(fields, "email")).lower()
     word = _word(fields, "type") or _word(fields, "kind")
     if not address:
@@ -90,8 +90,7 @@ def read(item: object, received_at: int) -> Event:
     claimed_at = _instant(fields.get("date"))
     kind = KINDS.get(_plain(word), Kind.UNKNOWN)
     whid, campaign, send = (_word(fields, name) for name in ("whid", "campaignid", "sendid"))
-    url = _word(fields, "url")
-    smtp = _word(fields, "smtpdescription") or _word(fields, "smptdescription")
+    url, smtp, category, return_code = _details(fields)
     return Event(
         key=_key(_key_word(word, kind), address, whid, campaign, send, claimed_at, url, smtp),
         at=received_at if claimed_at > received_at + AHEAD else claimed_at,
@@ -107,8 +106,8 @@ def read(item: object, received_at: int) -> Event:
         subject=_word(fields, "subject"),
         url=url,
         smtp=smtp,
-        category=_word(fields, "category"),
-        return_code=_word(fields, "returncode"),
+        category=category,
+        return_code=return_code,
         client=_client(fields),
     )
 
@@ -116,6 +115,23 @@ def read(item: object, received_at: int) -> Event:
 def reread(raw: str, received_at: int) -> Event:
     """The event of a payload that was stored."""
     return read(json.loads(raw), received_at)
+
+
+def details(raw: str) -> tuple[str, str, str, str]:
+    """(url, smtp text, category, return code) of a payload that was stored: what no column holds, and judgement needs.
+
+    A quarter of the work of reading all of it again.
+    """
+    return _details(_lower(json.loads(raw)))
+
+
+def _details(fields: dict[str, object]) -> tuple[str, str, str, str]:
+    smtp = _word(fields, "smtpdescription") or _word(fields, "smptdescription")
+    return _word(fields, "url"), smtp, _word(fields, "category"), _word(fields, "returncode")
+
+
+def _lower(item: dict[str, object]) -> dict[str, object]:
+    return {str(name).strip().lower(): value for name, value in item.items()}
 
 
 def _text(body: bytes) -> str:

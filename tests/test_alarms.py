@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncd.alarms import DAY, HOUR, MINUTE, ROOM, LastRun, Pulse, Situation, conditions, tail_begins
+from syncd.alarms import DAY, HOUR, MINUTE, ROOM, LastRun, Pulse, Situation, Waiting, conditions, tail_begins
 from tests.factories import NOW
 
 WELL = Situation(
@@ -80,7 +80,9 @@ def test_what_is_usual_is_none(seen: dict[str, Any]) -> None:
 def test_every_condition_is_told_by_one_key_only() -> None:
     bad = replace(
         WELL, disk_free=0, refused=1, last_run=LastRun("fatal"), crashed=9, started_at=0, strangers=9,
-        budget_spent=True, oldest_due=0, unread=99, oversized=9, pulse=pulse(last=NOW - 7 * HOUR),
+        budget_spent=True, stuck_opt_outs=1, paused_since=0,
+            waiting=(Waiting(1, "domain gone.example", shifted=False, held="1 mark", written=""),),
+            oldest_due=0, unread=99, oversized=9, pulse=pulse(last=NOW - 7 * HOUR),
     )  # fmt: skip
     found = [alarm.key for alarm in conditions(bad)]
     assert len(found) == len(set(found)) > 10

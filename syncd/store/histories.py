@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from syncd.model import Event, Kind
-from syncd.sarbacane import reread
+from syncd.sarbacane import details
 from syncd.store.sqlite import rows
 from syncd.store.work import Work
 
@@ -64,9 +64,11 @@ class Histories:
 def _event(
     address: str, key: bytes, at: int, received_at: int, word: str, kind: str, campaign: str, send: str, raw: str | None
 ) -> Event:
-    if raw is not None:
-        return reread(raw, received_at)
-    return Event(key, at, at, received_at, word, Kind(kind), address, "", campaign, send, "")
+    url, smtp, category, return_code = details(raw) if raw is not None else ("", "", "", "")
+    return Event(
+        key, at, at, received_at, word, Kind(kind), address, "", campaign, send, "",
+        url=url, smtp=smtp, category=category, return_code=return_code,
+    )  # fmt: skip
 
 
 _EVENTS = """
