@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 OBJECTS = {"003": "Contact", "00Q": "Lead", "001": "Account"}
 """Key prefix → object, for those that mail is sent to."""
@@ -28,6 +29,7 @@ class RecordId:
     how: str = "id"
 
 
+@lru_cache(16_384)  # a run asks for each of a page's ids several times
 def record_id(text: str) -> RecordId | None:
     """What a whId names, if it is the id of a Contact or Lead; the checksum also mends letters whose case was lost."""
     if not _SHAPE.fullmatch(text):

@@ -46,7 +46,8 @@ def _attached(
     whole = {match.subject.id for match in found.matches if not match.recipients}
     again = {match.subject.id: match.subject for match in found.matches if match.subject.id not in whole}
     again |= {carrier.id: carrier for carrier in carriers}
-    return [case for case in cases if case.subject.id not in whole | again.keys()] + guard.cases(list(again.values()))
+    changed = whole | again.keys()
+    return [case for case in cases if case.subject.id not in changed] + guard.cases(list(again.values()))
 
 
 def _named(c: Context, case: Case) -> RecordId | None:

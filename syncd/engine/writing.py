@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     _Unsent = Callable[[Context, Intent, Receipt, bool], Outcome]
     Locked = list[tuple[Intent, Receipt]]
 
+DAY = 86_400_000
+
 # --- fields -------------------------------------------------------------------------------------------------------
 
 
@@ -230,8 +232,13 @@ def _state(c: Context, intent: Intent, receipt: Receipt) -> State:
     """Done, rejected, or later: then the change is void, and planned anew when its subject is due again."""
     if receipt.fate is Fate.TAKEN:
         return State.DONE
+    for_ever = intent.change.what is What.OPT_OUT  # nobody's wish to be left alone is given up
+    if receipt.fate is Fate.REJECTED:
+        if for_ever:
+            c.work.put_off([intent.subject_id], c.now() + DAY)
+        return State.REJECTED
     failing_since = c.now() if intent.failing_since is None else intent.failing_since
-    if receipt.fate is Fate.REJECTED or c.now() - failing_since >= c.options.retry_for:
+    if c.now() - failing_since >= c.options.retry_for and not for_ever:
         return State.REJECTED
     c.work.failed([(intent.subject_id, c.retry_at(intent.attempts))], c.now(), itself=True)
     return State.SUPERSEDED
