@@ -88,6 +88,7 @@ def _variable(given: str) -> tuple[str, str]:
 
 
 def _line(row: dict[str, Any]) -> str:
-    who = f"{row['object']} {row['record']}" if row["record"] else "no record"
+    # no record: none was found, or none was looked up, as there was nothing to write
+    who = f"{row['object']} {row['record']}" if row["record"] else f"whId {row['whid'] or 'missing'}"
     marked = f"; marked now by {row['marked_by']}" if row["marked_by"] else ""
     return f"{row['would_be']}  {who}  {row['address']}  {row['reason']}, {row['at'][:10]}{marked}"

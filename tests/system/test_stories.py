@@ -159,3 +159,28 @@ def test_the_store_is_lost_under_load_and_restored(
     installation.serve()
     until(lambda: idle(installation))
     assert org.snapshot() == before
+
+
+def test_a_contact_was_marked_wrongly(
+    installation: Installation, story: Callable[..., str], web: requests.Session, org: Org
+) -> None:
+    contact = org.add("Contact", LastName="Durand", Email=ADDRESS)
+    post(web, installation.serve("receive").url, payload("hard_bounce", whId=contact))
+    installation.syncd("sync")
+    assert org.get(contact)["EmailBouncedReason"]
+    assert "1 record put back, 0 left" in story("wrong")
+    installation.syncd("resync", "--all")
+    assert org.get(contact)["EmailBouncedReason"] is None
+
+
+def test_too_many_bounces_at_once_and_before_you_change_a_rule(
+    installation: Installation, story: Callable[..., str], web: requests.Session, org: Org
+) -> None:
+    mailed = [(f"n{i}@gone.example", org.add("Contact", LastName="N", Email=f"n{i}@gone.example")) for i in range(60)]
+    bounced = [payload("hard_bounce", 1, "s", email=address, whId=contact) for address, contact in mailed]
+    post(web, installation.serve("receive").url, *bounced)
+    installation.syncd("sync", code=1)
+    assert sum(bool(contact["EmailBouncedReason"]) for contact in org.all("Contact")) == 49
+    assert "0 records would newly be marked" in story("backtest")
+    assert "11 changes released: domain gone.example." in story("brake")
+    assert all(contact["EmailBouncedReason"] for contact in org.all("Contact"))
