@@ -41,6 +41,7 @@ crash: $(READY) ## kill the receiver a hundred times under load, and runs two hu
 	$(BIN)/python -m tests.crash --kills 100 --runs 200
 
 campaign: $(READY) ## every kind of fault at 10 % under a campaign of 5,000, and what Salesforce says in the end
+	$(BIN)/pytest -q --timeout 0 -m large
 	$(BIN)/python -m tests.campaign
 
 cassettes: $(READY) ## record the conversations with Salesforce anew: from the sandbox, or a real org ($SALESFORCE_…)

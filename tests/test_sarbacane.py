@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from syncd import sarbacane
 from syncd.errors import Unreadable
 from syncd.model import Kind
-from syncd.sarbacane import decode, read, reread
+from syncd.sarbacane import decode, details, read, reread
 from tests.factories import NOW, payload
 
 AT = 1470918318889  # 2016-08-11T12:25:18.889Z
@@ -253,3 +253,11 @@ def test_an_event_survives_its_way_through_json(extra: dict[str, str]) -> None:
     said["type"] = "open"
     (item,) = decode(json.dumps(said).encode())
     assert read(item, NOW).key == read(said, NOW).key
+
+
+@pytest.mark.parametrize("kind", ["click", "soft_bounce", "delivered"])
+def test_the_details_of_a_stored_payload_are_those_that_reading_all_of_it_gives(kind: str) -> None:
+    event = read(
+        payload(kind, url="https://example.fr/a", smptDescription="452 full", category="QUOTA", returnCode=452), NOW
+    )
+    assert details(event.raw) == (event.url, event.smtp, event.category, event.return_code)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from syncd.engine import braking
 from syncd.sandbox import Org
 from tests.conftest import Syncd
 from tests.factories import payload
@@ -57,12 +58,17 @@ def test_five_hundred_bounces_of_a_domain_with_a_run_a_minute_are_held_beyond_it
     assert len(command.csv("held", "1", "--limit", "0")) == 451
 
 
-def test_five_hundred_over_sixty_domains_in_a_send_of_twenty_thousand_are_all_marked(syncd: Syncd, org: Org) -> None:
-    mailed = people(org, 500, lambda i: f"d{i % 60}.example")
-    rest = [payload("delivered", 1, "s", email=f"r{i}@d{i % 60}.example", whId="") for i in range(19_500)]
-    syncd.receive(*bounces(mailed, **GONE), *rest)
+@pytest.mark.parametrize(
+    ("bounced", "mailed"), [(180, 4_000), pytest.param(500, 20_000, marks=pytest.mark.large)], ids=["some", "many"]
+)
+def test_bounces_over_sixty_domains_in_a_large_send_are_all_marked(
+    syncd: Syncd, org: Org, bounced: int, mailed: int
+) -> None:
+    gone = people(org, bounced, lambda i: f"d{i % 60}.example")
+    rest = [payload("delivered", 1, "s", email=f"r{i}@d{i % 60}.example", whId="") for i in range(mailed - bounced)]
+    syncd.receive(*bounces(gone, **GONE), *rest)
     said = syncd.run()
-    assert (dict(said.changes), marked(org)) == ({"done": 500}, 500)
+    assert (dict(said.changes), marked(org)) == ({"done": bounced}, bounced)
     assert syncd.holds.groups() == []
 
 
@@ -211,3 +217,10 @@ def told_now() -> int:
 def fails(command: Commands, *arguments: str) -> str:
     command(*arguments, code=2)
     return command.errors
+
+
+def test_more_than_a_page_is_held_page_by_page(monkeypatch: pytest.MonkeyPatch, syncd: Syncd, org: Org) -> None:
+    monkeypatch.setattr(braking, "PAGE", 5)
+    syncd.receive(*bounces(people(org, 61)))
+    said = syncd.run()
+    assert (dict(said.changes), marked(org)) == ({"done": 49, "held": 12}, 49)

@@ -7,7 +7,10 @@ from typing import Any
 
 import pytest
 
+from syncd.engine import Summary, assemble, undo
+from syncd.salesforce import Crm
 from syncd.sandbox import Fault, Org
+from syncd.store import Undoing, Wanted
 from tests.conftest import Syncd
 from tests.factories import ADDRESS, payload
 from tests.operate.conftest import Commands
@@ -169,3 +172,40 @@ def user() -> str:
     import getpass
 
     return getpass.getuser()
+
+
+# --- an undo that does not come to its end ------------------------------------------------------------------------
+
+
+def undo_run(syncd: Syncd, *, stopping: bool = False) -> Summary:
+    with assemble(syncd.settings, syncd.crm, lambda: stopping) as context:
+        undoing = Undoing(syncd.db)
+        return undo(context, undoing, Wanted(run=1), "test", lambda _: None, write=True, tasks=True)
+
+
+def test_one_that_is_stopped_takes_nothing_back(syncd: Syncd, org: Org, marked: str) -> None:
+    assert undo_run(syncd, stopping=True).ended == "stopped"
+    assert bounce_of(org, marked) == REASON
+    assert undo_run(syncd).ended == "done"
+    assert bounce_of(org, marked) is None
+
+
+def test_one_without_calls_left_or_without_a_secret_says_so(syncd: Syncd, org: Org, marked: str) -> None:
+    syncd.db.execute("INSERT OR REPLACE INTO api_calls VALUES (?, 1000000)", (time.time_ns() // 3_600_000_000_000,))
+    assert undo_run(syncd).ended == "budget"
+    syncd.db.execute("DELETE FROM api_calls")
+    (syncd.settings.secrets_dir / "salesforce_private_key").unlink()
+    syncd.crm = Crm(syncd.settings)
+    said = undo_run(syncd)
+    assert (said.ended, said.code) == ("fatal", "configuration")
+    assert bounce_of(org, marked) == REASON
+
+
+def test_a_task_that_may_not_be_deleted_is_counted_as_rejected(syncd: Syncd, org: Org, contact: str) -> None:
+    syncd.receive(payload("open", whId=contact))
+    syncd.run()
+    org.faults.add(
+        Fault(path="composite/sobjects", method="DELETE", row_code="INSUFFICIENT_ACCESS_OR_READONLY", times=1)
+    )
+    assert undo_run(syncd).changes == {"rejected": 1}
+    assert len(org.all("Task")) == 1
