@@ -29,17 +29,18 @@ class Forgotten:
 
 
 def forget(
-    path: Path, address: str, now: Callable[[], int], *, dry_run: bool = False, rewrite: bool = False
+    path: Path, address: str, now: Callable[[], int], *, settle: int, dry_run: bool = False, rewrite: bool = False
 ) -> Forgotten:
     """Erases an address. Raises Busy while a run goes on: what it holds in memory would come back with it.
 
+    `settle`: ms that Salesforce may still commit what a run that died here had sent.
     `rewrite`: also the space that is not used any more; nobody else may use the store meanwhile.
     """
     with closing(open_store(path)) as db:
         if dry_run:
             return Forgotten(Forget(db, address, lambda: None, dry_run=True).everywhere(now()))
         work = Work(db)
-        run_id = work.begin("forget", now(), 0)
+        run_id = work.begin("forget", now(), settle)
         said = Erased()
         try:
             newest = work.newest()

@@ -7,7 +7,7 @@ import sys
 import time
 from contextlib import closing
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -157,8 +157,15 @@ def forget(config: Path | None, *, address: str, rewrite: bool, dry_run: bool, a
     syncd export jeanne.durand@example.fr > jeanne.json
     syncd forget jeanne.durand@example.fr --dry-run
     """
-    path = load(config).store.path
-    said = custody.forget(path, address, lambda: time.time_ns() // 1_000_000, dry_run=dry_run, rewrite=rewrite)
+    settings = load(config)
+    said = custody.forget(
+        settings.store.path,
+        address,
+        lambda: time.time_ns() // 1_000_000,
+        settle=settings.activities.settle_uncertain // timedelta(milliseconds=1),
+        dry_run=dry_run,
+        rewrite=rewrite,
+    )
     if as_json:
         click.echo(json.dumps({"written": not dry_run, **asdict(said.erased), "traces": said.traces}, indent=2))
     else:

@@ -76,9 +76,10 @@ class Brake:
             holds.open(group, self._c.now())
 
     def _drop(self, send: str, hold_id: int) -> None:
-        """What comes of a send later than a person refused it."""
-        if self._c.holds.hold_send(self._said.run_id, send, hold_id):
-            self._said.changes["dropped"] += self._c.holds.drop(hold_id, "an earlier drop", self._c.now())
+        """What comes of a send later than a person refused it; what a run that died in here had held, too."""
+        self._c.holds.hold_send(self._said.run_id, send, hold_id, reopen=False)
+        if dropped := self._c.holds.drop(hold_id, "an earlier drop", self._c.now()):
+            self._said.changes["dropped"] += dropped
 
     def _brake(self) -> None:
         c, run_id = self._c, self._said.run_id

@@ -136,6 +136,7 @@ class Forget:
                 many(self._db, "UPDATE receipts SET words = '', sf_id = '' WHERE change_id = ?", [(i,) for i in chunk])
                 for change_id in chunk:
                     self._db.execute(_BLANK, {"id": change_id, "shared": bool(shared)})
+                many(self._db, _UNSURE, [(subject_id, i) for i in chunk])
         with transaction(self._db):
             many(self._db, "UPDATE decisions SET note = ? WHERE id = ?", [(GONE, i) for i in notes])
             if not shared:
@@ -259,6 +260,10 @@ _CHANGES = "SELECT id, before, after, why FROM changes WHERE subject_id = ?"
 _BLANK = f"""UPDATE changes SET before = '{{}}', after = '{{}}', why = '{{}}', sf_id = '{NOBODY}', hold_id = NULL,
   state = CASE WHEN :shared OR state IN ('held','intended','uncertain','rejected') THEN 'superseded' ELSE state END
   WHERE id = :id"""
+
+# A Task of unknown fate that nobody can look up any more, since its change is void: never made, so never twice.
+_UNSURE = """UPDATE activities SET state = 'sealed', not_before = NULL WHERE subject_id = ? AND state IN
+  ('intended','uncertain') AND key = (SELECT activity FROM changes WHERE id = ?)"""
 
 _RECORD = "(SELECT sf_id FROM subjects WHERE id = :id)"
 _NO_RECORD = (

@@ -140,17 +140,20 @@ class Holds:
                 return int(found[0][0])
             return insert(self._db, "INSERT INTO holds (by_what, value, opened_at) VALUES (?, ?, ?)", (*group, now))
 
-    def hold(self, changes: Iterable[tuple[int, int]]) -> None:
-        """(change, hold): intended ones that are kept back."""
+    def hold(self, changes: Iterable[tuple[int, int]], *, reopen: bool = True) -> None:
+        """(change, hold): intended ones that are kept back. A group that a person has decided meanwhile is open again:
+        what is held in one that nobody sees would be held for ever."""
         for chunk in chunks([(hold_id, change_id) for change_id, hold_id in changes]):
             with transaction(self._db):
+                if reopen:
+                    many(self._db, _REOPEN, [(hold_id,) for hold_id in {hold_id for hold_id, _ in chunk}])
                 many(
                     self._db,
                     "UPDATE changes SET state = 'held', hold_id = ? WHERE id = ? AND state = 'intended'",
                     chunk,
                 )
 
-    def hold_send(self, run_id: int, send: str, hold_id: int) -> Counter[str]:
+    def hold_send(self, run_id: int, send: str, hold_id: int, *, reopen: bool = True) -> Counter[str]:
         """Everything of a send that this run means to write; how many, by what."""
         kept: Counter[str] = Counter()
         after = 0
@@ -160,7 +163,7 @@ class Holds:
             " AND id > ? ORDER BY id LIMIT ?",
             (send, run_id, after, ROWS_A_TRANSACTION),
         ):
-            self.hold((change_id, hold_id) for change_id, _ in page)
+            self.hold(((change_id, hold_id) for change_id, _ in page), reopen=reopen)
             kept.update(what for _, what in page)
             after = page[-1][0]
             time.sleep(PAUSE)
@@ -231,26 +234,24 @@ class Holds:
         return self._decide(hold_id, Verdict.DROPPED, by, now)
 
     def _decide(self, hold_id: int, verdict: Verdict, by: str, now: int) -> int:
-        """Killed in between, it goes on when it is typed again: the group is open until its last change is decided."""
-        changes = 0
-        while page := rows(
-            self._db,
-            "SELECT id, subject_id, what, through, activity, sf_id FROM changes WHERE hold_id = ? AND state = 'held'"
-            " ORDER BY id LIMIT ?",
-            (hold_id, ROWS_A_TRANSACTION // 4),  # each is up to four rows
-        ):
+        """Killed in between, it goes on when it is typed again: the group is open until its last change is decided.
+
+        That it is the last one is seen in the transaction that closes the group: a run may hold more meanwhile.
+        """
+        changes, state = 0, "released" if verdict is Verdict.RELEASED else "dropped"
+        while True:
             with transaction(self._db):
+                page = rows(self._db, _NEXT_HELD, (hold_id, ROWS_A_TRANSACTION // 4))  # each is up to four rows
                 for row in page:
                     self._decide_one(hold_id, verdict, by, now, *row)
+                if not page:
+                    self._db.execute(
+                        "UPDATE holds SET state = ?, decided_at = ?, decided_by = ? WHERE id = ? AND state = 'open'",
+                        (state, now, by, hold_id),
+                    )
+                    return changes
             changes += len(page)
             time.sleep(PAUSE)
-        with transaction(self._db):
-            state = "released" if verdict is Verdict.RELEASED else "dropped"
-            self._db.execute(
-                "UPDATE holds SET state = ?, decided_at = ?, decided_by = ? WHERE id = ? AND state = 'open'",
-                (state, now, by, hold_id),
-            )
-        return changes
 
     def _decide_one(
         self, hold_id: int, verdict: Verdict, by: str, now: int, change_id: int, subject_id: int, what: str,
@@ -277,6 +278,10 @@ class Holds:
 
 
 _ASPECTS = {What.MARK.value: Aspect.INVALID.value, What.OPT_OUT.value: Aspect.OPTED_OUT.value}
+
+_REOPEN = "UPDATE holds SET state = 'open', decided_at = NULL, decided_by = '' WHERE id = ? AND state <> 'open'"
+_NEXT_HELD = """SELECT id, subject_id, what, through, activity, sf_id FROM changes
+  WHERE hold_id = ? AND state = 'held' ORDER BY id LIMIT ?"""
 
 _PAUSED = """FROM changes c WHERE c.state = 'refused' AND EXISTS
   (SELECT 1 FROM receipts o WHERE o.change_id = c.id AND o.code = 'paused')"""

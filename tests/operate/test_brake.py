@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
 
 from syncd.engine import braking
 from syncd.sandbox import Org
+from syncd.store import Holds
 from tests.conftest import Syncd
 from tests.factories import payload
 from tests.operate.conftest import Commands
@@ -148,6 +149,31 @@ def test_a_crash_before_the_brake_lets_nothing_out(syncd: Syncd, org: Org, monke
     assert (said.changes["held"], marked(org)) == (11, 49)
 
 
+@pytest.mark.parametrize("decide", ["release", "drop"])
+def test_what_a_run_holds_just_after_a_person_decided_is_shown_again(
+    command: Commands,
+    syncd: Syncd,
+    org: Org,
+    waiting: list[dict[str, str]],
+    monkeypatch: pytest.MonkeyPatch,
+    decide: str,
+) -> None:
+    hold = Holds.hold
+
+    def decided_meanwhile(holds: Holds, changes: Iterable[tuple[int, int]], **more: bool) -> None:
+        getattr(syncd.holds, decide)(1, "anna", syncd.clock())
+        hold(holds, changes, **more)
+
+    syncd.receive(*bounces(people(org, 5)))
+    with monkeypatch.context() as patched:
+        patched.setattr(Holds, "hold", decided_meanwhile)
+        syncd.run()
+    (group,) = command.json("held")
+    assert (group["held"], marked(org)) == ({"mark": 5}, 49)
+    command("release", str(group["group"]))
+    assert marked(org) == {"release": 65, "drop": 54}[decide]
+
+
 # --- a whId column in the wrong rows ----------------------------------------------------------------------------------
 
 
@@ -205,6 +231,24 @@ def test_a_shifted_send_that_a_person_drops_is_never_written(
     syncd.receive(payload("open", 2, "s", **{k: shifted[-1][k] for k in ("email", "whId")}))
     assert dict(syncd.run().changes) == {"dropped": 1}
     assert (org.calls_count(writing=True), command.json("held")) == (0, [])
+
+
+def test_a_crash_while_a_run_drops_what_came_later_leaves_nothing_held_for_ever(
+    command: Commands, syncd: Syncd, org: Org, shifted: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    syncd.run()
+    command("drop", "1")
+    syncd.receive(payload("open", 2, "s", **{k: shifted[-1][k] for k in ("email", "whId")}))
+
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Holds, "drop", die)
+        with pytest.raises(KeyboardInterrupt):
+            syncd.run()
+    assert dict(syncd.run().changes) == {"dropped": 1}
+    assert (org.calls_count(writing=True), [state for _, state in syncd.changes() if state == "held"]) == (0, [])
 
 
 def told_now() -> int:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 
-from syncd.sandbox import Org
+import pytest
+
+from syncd.salesforce.tasks import Tasks
+from syncd.sandbox import Fault, Org
 from syncd.store import Inbox, totals
 from syncd.store.inbox import Unread
 from tests.conftest import Syncd
@@ -90,6 +94,38 @@ def test_of_a_record_with_two_addresses_the_other_one_stays_as_it_was(
     command("resync", "--all")
     assert (org.get(contact), org.all("Task")) == before
     assert [event["email"] for event in map(_raw, json.loads(command("export", OTHER))["events"])] == [OTHER]
+
+
+def test_a_task_of_unknown_fate_that_named_the_address_is_not_made_again_and_stops_no_run(
+    syncd: Syncd, command: Commands, contact: str, org: Org
+) -> None:
+    org.faults.add(Fault(path="composite/sobjects$", method="POST", status=503, when="after", times=1))
+    link = f"https://acme.example/?to={ADDRESS}"
+    syncd.receive(payload("click", 1, "s", whId=contact, url=link), payload("open", 1, "s", email=OTHER, whId=contact))
+    assert (syncd.run().ended, syncd.changes()) == ("unavailable", [("activity", "uncertain")])
+    command("forget", ADDRESS)
+    syncd.clock.at = time.time_ns() // 1_000_000
+    syncd.later(minutes=11)
+    syncd.receive(payload("open", 2, "s", email=OTHER, whId=contact))
+    assert syncd.run().ended == "done"
+    assert len(org.all("Task")) == 1
+
+
+def test_what_a_crash_left_unclear_has_its_time_to_appear_though_somebody_is_forgotten_meanwhile(
+    syncd: Syncd, command: Commands, contact: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    syncd.receive(payload("open", 1, "s", whId=contact))
+    with monkeypatch.context() as patched:
+        patched.setattr(Tasks, "create", die)
+        with pytest.raises(KeyboardInterrupt):
+            syncd.run()
+    command("forget", OTHER)
+    started = time.time_ns() // 1_000_000
+    ((not_before,),) = syncd.db.execute("SELECT not_before FROM activities").fetchall()
+    assert not_before > started + 9 * 60_000
 
 
 def _raw(event: dict[str, dict[str, str]]) -> dict[str, str]:
