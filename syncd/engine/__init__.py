@@ -188,12 +188,12 @@ def _plan_page(
     for case, planned in plans:
         said.planned.update(change.what.value for change in planned.changes if change.is_open)
         c.show(case, planned)
+    if wait_for_tasks and _leave_tasks(c, guard.standing(cases), records, tasks_at):
+        said.spent(short)
     if show_again_in:
         c.work.put_off((case.subject.id for case, planned in plans if planned != Plan()), c.now() + show_again_in)
         return
     brake.watch(cases, records)
-    if wait_for_tasks and _leave_tasks(c, guard.standing(cases), records, tasks_at):
-        said.spent(short)
     refused = [change.state.value for _, planned in plans for change in planned.changes]
     said.changes.update(state for state in refused if state == State.REJECTED)
     # an opt-out is tried for ever

@@ -65,7 +65,7 @@ def _of_tasks(c: Context, said: Summary, *, known: bool) -> _Step:
 
 
 def _step(c: Context, said: Summary, next_call: Callable[[], list[Intent]], write: _Write) -> None:
-    while not said.full and (intents := next_call()):
+    while not (said.full and write is create_tasks) and (intents := next_call()):
         c.going_on(said.run_id)
         locked = write(c, said, intents)
         for size, most in SMALLER:

@@ -71,8 +71,8 @@ def tasks_in_bulk(c: Context, said: Summary, *, known: bool) -> None:
     """At least `bulk_threshold` Tasks to create, or (`known`) to update, as jobs; fewer are left."""
     if c.jobs.tasks_waiting(said.run_id, known=known) < c.options.bulk_threshold:
         return
-    if not known and is_restored(c):
-        return  # each is looked up before it is made
+    if not known and (said.full or is_restored(c)):
+        return  # there is no room, or each is looked up before it is made
     columns = ["Subject", "Description", "ActivityDate"]
     if known:
         operation, columns = "update", ["Id", *columns]
@@ -154,10 +154,16 @@ def settle_jobs(c: Context, said: Summary) -> None:
     """What earlier runs left: those never closed are void, those that have ended are recorded."""
     for job in c.jobs.unfinished():
         c.going_on(said.run_id)
-        if job.state is JobState.CLOSING:
-            _look(c, said, job)
-        else:
-            _abort(c, said, job)
+        try:
+            if job.state is JobState.CLOSING:
+                _look(c, said, job)
+            else:
+                _abort(c, said, job)
+        except BudgetSpent:
+            raise
+        except (Retriable, Fatal) as error:  # one job that cannot be asked after keeps nobody else waiting
+            said.in_jobs += c.jobs.carried(job)
+            said.trouble(f"a job of the Bulk API ({job.sf_id or 'not sent'}): {error}")
 
 
 def _look(c: Context, said: Summary, job: Job) -> bool:

@@ -130,9 +130,10 @@ class Matching:
             return
         if subject.sf_id:
             self._tag(subject)
-            self._db.execute("UPDATE decisions SET subject_id = ? WHERE subject_id = ?", (carrier_id, subject.id))
-            self._db.execute("UPDATE changes SET subject_id = ? WHERE subject_id = ?", (carrier_id, subject.id))
-            self._join_activities(subject.id, carrier_id)
+        # one without a record has none of these, unless its record was blanked by an erasure that was killed
+        self._db.execute("UPDATE decisions SET subject_id = ? WHERE subject_id = ?", (carrier_id, subject.id))
+        self._db.execute("UPDATE changes SET subject_id = ? WHERE subject_id = ?", (carrier_id, subject.id))
+        self._join_activities(subject.id, carrier_id)
         self._db.execute("DELETE FROM subjects WHERE id = ?", (subject.id,))
 
     def _join_activities(self, subject_id: int, carrier_id: int) -> None:

@@ -61,28 +61,49 @@ class Work(Matching):
             )
 
     def _recover(self, run_id: int, now: int, not_before: int) -> None:
-        """After a crash: a Task whose ledger line was written may exist; a field is settled by reading it."""
-        with transaction(self._db):
-            self._db.execute(
-                "UPDATE activities SET state = 'uncertain', not_before = ? WHERE state = 'intended'"
-                " AND NOT EXISTS (SELECT 1 FROM changes c WHERE c.subject_id = activities.subject_id"
-                " AND c.activity = activities.key AND c.job_id IS NOT NULL AND c.state = 'intended')",
-                (not_before,),
-            )  # what a job carries is settled with the job
-            self._db.execute(
-                "UPDATE changes SET state = 'superseded' WHERE run_id = ? AND state = 'intended' AND what = 'activity'"
-                " AND job_id IS NULL AND NOT EXISTS (SELECT 1 FROM activities a WHERE a.subject_id = changes.subject_id"
-                " AND a.key = changes.activity AND a.state = 'uncertain')",
-                (run_id,),
-            )
-            self._db.execute(
-                "UPDATE changes SET state = 'uncertain' WHERE run_id = ? AND state = 'intended' AND job_id IS NULL",
-                (run_id,),
-            )
-            self._db.execute("UPDATE subjects SET due_at = ? WHERE run_id = ?", (now, run_id))
+        """After a crash: a Task whose ledger line was written may exist; a field is settled by reading it.
+
+        Killed in between, it is done again, for the run is open until the end.
+        """
+        carried = (  # what a job carries is settled with the job
+            "EXISTS (SELECT 1 FROM changes c WHERE c.subject_id = activities.subject_id AND c.activity = activities.key"
+            " AND c.job_id IS NOT NULL AND c.state = 'intended')"
+        )
+        unsure = (
+            "EXISTS (SELECT 1 FROM activities a WHERE a.subject_id = changes.subject_id AND a.key = changes.activity"
+            " AND a.state = 'uncertain')"
+        )
+        mine = "run_id = ? AND state = 'intended' AND job_id IS NULL"
+        self._bit_by_bit(
+            "UPDATE activities SET state = 'uncertain', not_before = ? WHERE (subject_id, key) IN ("
+            f"SELECT subject_id, key FROM activities WHERE state = 'intended' AND NOT {carried} LIMIT ?)",
+            not_before,
+        )
+        self._bit_by_bit(
+            "UPDATE changes SET state = 'superseded' WHERE id IN (SELECT id FROM changes"
+            f" WHERE {mine} AND what = 'activity' AND NOT {unsure} LIMIT ?)",
+            run_id,
+        )
+        self._bit_by_bit(
+            f"UPDATE changes SET state = 'uncertain' WHERE id IN (SELECT id FROM changes WHERE {mine} LIMIT ?)", run_id
+        )
+        self._bit_by_bit(
+            "UPDATE subjects SET due_at = ?1 WHERE id IN (SELECT id FROM subjects"
+            " WHERE run_id = ?2 AND (due_at IS NULL OR due_at <> ?1) LIMIT ?3)",
+            now,
+            run_id,
+        )
         while self._release(run_id):
-            pass
+            time.sleep(PAUSE)
         lease.end(self._db, run_id, now, json.dumps({"ended": "found dead"}))
+
+    def _bit_by_bit(self, sql: str, *arguments: int) -> None:
+        """Until nothing is left to change; the statement's last parameter is how many rows it may change."""
+        changed = ROWS_A_TRANSACTION
+        while changed == ROWS_A_TRANSACTION:
+            with transaction(self._db):
+                changed = self._db.execute(sql, (*arguments, ROWS_A_TRANSACTION)).rowcount
+            time.sleep(PAUSE)
 
     # --- fresh events, due subjects -----------------------------------------------------------------------------
 
@@ -148,13 +169,19 @@ class Work(Matching):
         claimed: list[Subject] = []
         while len(claimed) < limit:
             size = min(ROWS_A_TRANSACTION, limit - len(claimed))
+            # found before the transaction: while calls are short that may take a while, and nobody else claims
+            due = rows(
+                self._db,
+                "SELECT id FROM subjects"
+                f" WHERE due_at <= ? AND run_id IS NULL{_FREE}{also} ORDER BY due_at, id LIMIT ?",
+                (due_by, size),
+            )
             with transaction(self._db, repeatable=True):
                 page = rows(
                     self._db,
-                    "UPDATE subjects SET run_id = ?, due_at = NULL WHERE id IN (SELECT id FROM subjects"
-                    f" WHERE due_at <= ? AND run_id IS NULL{_FREE}{also} ORDER BY due_at, id LIMIT ?) RETURNING "
-                    + SUBJECT,
-                    (run_id, due_by, size),
+                    "UPDATE subjects SET run_id = ?, due_at = NULL"
+                    " WHERE id IN (SELECT value FROM json_each(?)) AND run_id IS NULL RETURNING " + SUBJECT,
+                    (run_id, json.dumps([subject_id for (subject_id,) in due])),
                 )
             claimed += [Subject(*row) for row in page]
             if len(page) < size:
@@ -185,8 +212,9 @@ class Work(Matching):
 
     def wake_all(self, now: int) -> None:
         """Everything that waits is due now."""
-        with transaction(self._db):
-            self._db.execute("UPDATE subjects SET due_at = ? WHERE due_at > ?", (now, now))
+        self._bit_by_bit(
+            "UPDATE subjects SET due_at = ?1 WHERE id IN (SELECT id FROM subjects WHERE due_at > ?1 LIMIT ?2)", now
+        )
 
     # --- small facts about the work itself ----------------------------------------------------------------------
 

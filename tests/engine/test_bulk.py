@@ -257,6 +257,18 @@ def test_another_recipient_of_a_record_that_a_job_carries_waits_for_it(syncd: Sy
     assert (syncd.run().changes, org.get(str(who[0]["whId"]))["HasOptedOutOfEmail"]) == ({"done": 1}, True)
 
 
+def test_without_room_for_tasks_what_needs_none_is_written(syncd: Syncd, org: Org) -> None:
+    org.faults.add(Fault(path="ingest/750.*successfulResults", status=503, times=1))
+    full = {"row_code": "STORAGE_LIMIT_EXCEEDED", "row_message": "storage limit exceeded"}
+    org.faults.add(Fault(path="ingest/750", times=None, **full))  # type: ignore[arg-type]
+    syncd.receive(*(payload("open", 0, "s", **one) for one in people(org)))
+    syncd.run()
+    other = people(org, 1)[0]
+    syncd.receive(payload("unsubscribe", 1, **other))
+    syncd.run()
+    assert org.get(other["whId"])["HasOptedOutOfEmail"] is True
+
+
 def test_a_restored_store_asks_first_and_makes_no_job(syncd: Syncd, org: Org) -> None:
     syncd.db.execute("INSERT INTO meta (name, value) VALUES (?, ?)", (COPIED_AT, str(syncd.clock())))
     syncd.receive(*(payload("open", 0, "s", **one) for one in people(org)))
@@ -264,15 +276,17 @@ def test_a_restored_store_asks_first_and_makes_no_job(syncd: Syncd, org: Org) ->
 
 
 @pytest.mark.parametrize("state", ["open", "closing"])
-def test_a_job_that_may_not_be_looked_at_stops_the_run_and_is_kept(syncd: Syncd, org: Org, state: str) -> None:
+def test_a_job_that_may_not_be_looked_at_is_kept_and_keeps_nobody_waiting(syncd: Syncd, org: Org, state: str) -> None:
     step = "PUT" if state == "open" else "PATCH"
     org.faults.add(Fault(path="ingest/750", method=step, reset=True, when="after", times=1))
     syncd.receive(*(payload("open", 0, "s", **one) for one in people(org)))
     syncd.run()
     syncd.db.execute("UPDATE jobs SET state = ?", (state,))  # as a kill in that moment leaves it
     org.faults.add(Fault(path="ingest/750", status=403, code="INSUFFICIENT_ACCESS", times=1))
+    syncd.receive(payload("unsubscribe", 1, whId=(other := people(org, 1)[0])["whId"], email=other["email"]))
     said = syncd.run()
-    assert (said.ended, said.code) == ("fatal", "INSUFFICIENT_ACCESS")
+    assert (said.ended, dict(said.changes), org.get(other["whId"])["HasOptedOutOfEmail"]) == ("done", {"done": 1}, True)
+    assert "INSUFFICIENT_ACCESS" in said.troubles[0]
     for _ in range(3):
         syncd.later(minutes=11)
         syncd.run()

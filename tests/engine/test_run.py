@@ -336,3 +336,13 @@ def test_what_a_dead_run_held_is_settled_by_reading(syncd: Syncd, org: Org, cont
         ("mark", "done"),
         ("mark", "superseded"),
     ]
+
+
+def test_a_task_that_waits_is_not_forgotten_by_a_run_that_only_shows(syncd: Syncd, org: Org, contact: str) -> None:
+    syncd.receive(payload("open", 0, "s", whId=contact))
+    syncd.run(tasks_now=False)
+    syncd.receive(payload("open", 1, "s2", whId=contact))
+    syncd.run(write=False, tasks_now=False, show_again_in=900_000)
+    syncd.later(minutes=20)
+    syncd.run(tasks_now=False)
+    assert len(org.all("Task")) == 2
