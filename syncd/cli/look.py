@@ -16,10 +16,11 @@ from syncd.cli.tables import LIMIT, counts, show
 from syncd.cli.words import event_line, iso
 from syncd.config import load
 from syncd.salesforce.budget import Budget
-from syncd.store import Alarms, Calls, Desk, Filter, Lists, open_store
+from syncd.store import Alarms, Calls, Desk, Filter, Journal, Lists, open_store
 from syncd.watch import situation
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from syncd.config import Settings
@@ -51,6 +52,7 @@ def _gather(settings: Settings) -> dict[str, Any]:
         alarms = Alarms(db)
         since = {key: opened_at for key, opened_at, *_ in alarms.open()}
         seen = situation(settings, alarms, now)
+        applied = Journal(db).are_rules_applied(settings.judgement())
         allowed = Budget(Calls(db), settings.salesforce.daily_budget, lambda: now).allowed
     for name in ("last_event_at", "calls_resume_at"):
         said[name] = iso(said[name])
@@ -60,6 +62,7 @@ def _gather(settings: Settings) -> dict[str, Any]:
         "store": str(settings.store.path),
         **said,
         "calls_allowed": allowed,
+        "rules_changed": not applied,
         "disk_free_bytes": seen.disk_free,
         "alarms": [{**asdict(alarm), "since": iso(since.get(alarm.key))} for alarm in conditions(seen)],
     }
@@ -100,9 +103,17 @@ def _lines(said: dict[str, Any]) -> list[tuple[str, str]]:
             "Salesforce calls",
             f"{said['calls_24h']} of {said['calls_allowed']} in 24 hours" + _goes_on(said["calls_resume_at"]),
         ),
+        *_rules(said),
         ("disk", f"{said['disk_free_bytes'] / 1e9:.1f} GB free at {said['store']}"),
         *(("ALARM", f"{alarm['words']}. {alarm['advice']}") for alarm in said["alarms"]),
     ]
+
+
+def _rules(said: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    if said["rules_changed"]:
+        yield "rules", "changed since everything was judged; what would differ: syncd resync --all --dry-run"
+    if number := said["marks_by_senders_fault"]:
+        yield "doubtful", f"{number} marks of bounces that blame who sends; see: [rules.hard_bounce] spare"
 
 
 def _lists(lately: dict[str, int]) -> str:

@@ -13,7 +13,7 @@ from syncd.cli.given import DRY_RUN, JSON, KINDS, SINCE, UNTIL, Address, Record
 from syncd.cli.words import counted
 from syncd.cli.work import reconcile
 from syncd.config import load
-from syncd.store import Choice, Chosen, open_store
+from syncd.store import Choice, Chosen, Journal, open_store
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,6 +51,8 @@ def resync(config: Path | None, /, *, dry_run: bool, as_json: bool, **given: Any
     logs.configure(settings.logs.level, settings.logs.by_logger())
     with closing(open_store(settings.store.path)) as db:
         due = operate.resync(Chosen(db), choice, _now(), dry_run=dry_run)
+        if choice.everything and not dry_run:
+            Journal(db).rules_apply(settings.judgement())
         if not as_json:
             click.echo(f"{counted(due.subjects, 'subject')} chosen.")
         reconcile(

@@ -116,6 +116,8 @@ _RESUMES = "budget_resumes_at"
 
 def _after_observing(c: Context, started: int, *, write: bool, show_again_in: int) -> None:
     """What was only shown and put off is due for the first run that writes."""
+    if write:
+        c.journal.rules_apply(c.rules, first=True)
     if write and c.work.meta(_OBSERVED):
         c.work.wake_all(started)
         c.work.set_meta(_OBSERVED, "")

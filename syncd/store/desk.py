@@ -6,12 +6,17 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from syncd.store import totals
-from syncd.store.sqlite import rows
+from syncd.store.sqlite import rows, snapshot
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
 
 HOUR = 3_600_000
+BLAMED = (
+    "c.what = 'mark' AND c.state = 'done' AND json_extract(c.why, '$.reason') IN"
+    " ('blocked','content','policy','sender_auth','rate_limited','too_large')"
+)
+"""Written as the index `changes_blamed` has it. The reasons are `syncd.model.SENDERS_FAULT`."""
 
 
 class Desk:
@@ -22,6 +27,10 @@ class Desk:
 
     def status(self, now: int) -> dict[str, Any]:
         """Counts and last times; see `syncd status`. Takes milliseconds, however many events there are."""
+        with snapshot(self._db):
+            return self._status(now)
+
+    def _status(self, now: int) -> dict[str, Any]:
         one = self._one
         kinds = totals.by_kind(self._db)
         waiting = one("SELECT count(*) FROM fresh")
@@ -44,6 +53,7 @@ class Desk:
             "last_run": self._last_run(),
             "kinds": {kind: number for kind, (number, _) in kinds.items()},
             "lately": self._lately(now),
+            "marks_by_senders_fault": one(_BLAMELESS),
         }
 
     def _lately(self, now: int) -> dict[str, int]:
@@ -136,3 +146,11 @@ _MARKS = """SELECT count(*), coalesce(sum(c.state = 'refused' AND EXISTS (SELECT
 _REJECTED = """SELECT count(*) FROM changes c WHERE state = 'rejected' AND NOT EXISTS (SELECT 1 FROM changes l
   WHERE l.subject_id = c.subject_id AND l.what = c.what AND l.activity IS c.activity AND l.id > c.id
   AND l.state IN ('done','found'))"""
+
+# Marks that stand, of bounces that blame who sends: the address may well be good.
+_BLAMELESS = f"""
+SELECT count(*) FROM changes c WHERE {BLAMED}
+  AND NOT EXISTS (SELECT 1 FROM changes l WHERE l.subject_id = c.subject_id AND l.id > c.id
+    AND l.what IN ('mark','lift','undo') AND l.state IN ('done','found'))
+  AND NOT EXISTS (SELECT 1 FROM decisions d WHERE d.subject_id = c.subject_id AND d.aspect = 'invalid'
+    AND d.verdict <> 'released' AND d.at >= c.intended_at)"""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from syncd.model import Activity, Plan, Rules
 
+_APPLIED = "rules_applied"
 INTENTS_A_PAGE = 200  # what one call to sObject Collections takes
 
 
@@ -51,14 +52,24 @@ class Journal:
 
     def rules_id(self, rules: Rules, now: int) -> int:
         """The row of these rules: every change names the rules it was made under."""
-        body = json.dumps(asdict(rules), sort_keys=True, default=sorted)
-        digest = blake2b(body.encode(), digest_size=16).digest()
+        body, digest = _written(rules)
         with transaction(self._db):
             self._db.execute(
                 "INSERT INTO rules (digest, body, first_used) VALUES (?, ?, ?) ON CONFLICT (digest) DO NOTHING",
                 (digest, body, now),
             )
             return int(rows(self._db, "SELECT id FROM rules WHERE digest = ?", (digest,))[0][0])
+
+    def rules_apply(self, rules: Rules, *, first: bool = False) -> None:
+        """Notes that everything is judged by these rules, or due to be; `first`: unless that was noted of others."""
+        verb = "INSERT OR IGNORE" if first else "INSERT OR REPLACE"
+        with transaction(self._db):
+            self._db.execute(f"{verb} INTO meta (name, value) VALUES (?, ?)", (_APPLIED, _written(rules)[1].hex()))
+
+    def are_rules_applied(self, rules: Rules) -> bool:
+        """Whether everything was judged by these rules, and they were not changed since."""
+        found = rows(self._db, "SELECT value FROM meta WHERE name = ?", (_APPLIED,))
+        return not found or str(found[0][0]) == _written(rules)[1].hex()
 
     def commit(self, run_id: int, rules_id: int, plans: Iterable[tuple[int, Plan]], now: int) -> None:
         """(subject, plan): what was settled, what was seen and what is meant to be done, before any call."""
@@ -217,3 +228,8 @@ def read_intents(db: Database, where: str, arguments: dict[str, Any]) -> list[In
             attempts, failing_since,
         ) in found
     ]  # fmt: skip
+
+
+def _written(rules: Rules) -> tuple[str, bytes]:
+    body = json.dumps(asdict(rules), sort_keys=True, default=sorted)
+    return body, blake2b(body.encode(), digest_size=16).digest()

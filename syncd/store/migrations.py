@@ -199,6 +199,18 @@ def m005_one_record(db: Database) -> None:
 
 
 @migrations()
+def m006_jobs(db: Database) -> None:
+    """What a Bulk job carries is found by record, and its subjects are found quickly."""
+    _execute(
+        db,
+        "DROP INDEX changes_job",
+        "CREATE INDEX changes_job ON changes (job_id, sf_id) WHERE job_id IS NOT NULL",
+        "CREATE INDEX changes_carried ON changes (subject_id) WHERE job_id IS NOT NULL AND state = 'intended'",
+        "CREATE INDEX jobs_unfinished ON jobs (id) WHERE state IN ('filling', 'open', 'closing')",
+    )
+
+
+@migrations()
 def m007_alarms_and_totals(db: Database) -> None:
     """What needs a person, and what was counted: so that neither asks millions of events.
 
@@ -272,18 +284,6 @@ def m008_mailed(db: Database) -> None:
 
 
 @migrations()
-def m006_jobs(db: Database) -> None:
-    """What a Bulk job carries is found by record, and its subjects are found quickly."""
-    _execute(
-        db,
-        "DROP INDEX changes_job",
-        "CREATE INDEX changes_job ON changes (job_id, sf_id) WHERE job_id IS NOT NULL",
-        "CREATE INDEX changes_carried ON changes (subject_id) WHERE job_id IS NOT NULL AND state = 'intended'",
-        "CREATE INDEX jobs_unfinished ON jobs (id) WHERE state IN ('filling', 'open', 'closing')",
-    )
-
-
-@migrations()
 def m009_erasure_and_retention(db: Database) -> None:
     """Who was forgotten, and which sends were pruned: what comes late for them is not taken for something new."""
     _execute(
@@ -292,6 +292,16 @@ def m009_erasure_and_retention(db: Database) -> None:
         """CREATE TABLE sealed (  -- sends that were pruned, by a digest
           recipient_id INTEGER NOT NULL REFERENCES recipients ON DELETE CASCADE, send BLOB NOT NULL,
           through INTEGER NOT NULL, PRIMARY KEY (recipient_id, send)) STRICT, WITHOUT ROWID""",
+    )
+
+
+@migrations()
+def m010_blamed(db: Database) -> None:
+    """Marks of bounces that blame who sends: few, and asked for by every look at the status."""
+    _execute(
+        db,
+        "CREATE INDEX changes_blamed ON changes (id) WHERE what = 'mark' AND state = 'done'"
+        " AND json_extract(why, '$.reason') IN ('blocked','content','policy','sender_auth','rate_limited','too_large')",
     )
 
 

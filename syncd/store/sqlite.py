@@ -107,6 +107,16 @@ def transaction(db: Database, *, repeatable: bool = False) -> Iterator[Database]
             db.execute("PRAGMA synchronous=FULL")
 
 
+@contextmanager
+def snapshot(db: Database) -> Iterator[None]:
+    """What is read inside belongs together. For a few quick questions: the WAL cannot be emptied meanwhile."""
+    db.execute("BEGIN")
+    try:
+        yield
+    finally:
+        db.execute("COMMIT")
+
+
 def chunks(rows: Sequence[T], size: int = ROWS_A_TRANSACTION) -> Iterator[Sequence[T]]:
     """Slices small enough for one write transaction, with a pause between them for the other writers."""
     for start in range(0, len(rows), size):

@@ -8,8 +8,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from syncd.model import SENDERS_FAULT
 from syncd.sandbox import Fault, Org
 from syncd.store import totals
+from syncd.store.desk import BLAMED
 from tests.conftest import Syncd
 from tests.factories import payload
 from tests.operate.conftest import Commands
@@ -25,7 +29,7 @@ SCHEMA: dict[str, Any] = {
         "events": int, "subjects": int, "unmatched": int, "failed": int, "troubles": [], "calls": int,
         "resumes_at": int, "in_jobs": int, "planned": {}, "changes": {}, "held": {},
     },
-    "kinds": {"hard_bounce": int},
+    "kinds": {"hard_bounce": int}, "rules_changed": bool, "marks_by_senders_fault": int,
     "lately": {"events": int, "with_usable_whid": int, "bounces_judged": int, "address_mismatches": int},
     "disk_free_bytes": int, "alarms": [{"key": str, "words": str, "advice": str, "since": None}],
 }  # fmt: skip
@@ -94,3 +98,32 @@ def test_totals_are_what_a_count_would_say_whenever_it_is_folded(syncd: Syncd) -
     assert totals.by_kind(syncd.db) == {"delivered": (6, 6), "open": (6, 6)}
     sends = syncd.db.execute("SELECT send, events FROM sends ORDER BY send").fetchall()
     assert sends == [("s0", 6), ("s1", 2), ("s40", 4)]
+
+
+def test_marks_that_look_like_the_senders_fault_are_counted_while_they_stand(
+    syncd: Syncd, command: Commands, contact: str
+) -> None:
+    syncd.receive(payload("hard_bounce", whId=contact, smtpDescription="550 5.7.1 blocked by our spam filter"))
+    syncd.run()
+    assert command.json("status", code=None)["marks_by_senders_fault"] == 1
+    assert "1 marks of bounces that blame who sends" in command("status", code=None)
+    command("undo", "--record", contact)
+    assert command.json("status", code=None)["marks_by_senders_fault"] == 0
+
+
+def test_the_reasons_that_are_counted_are_those_that_blame_the_sender() -> None:
+    assert set(re.findall(r"'(\w+)'", BLAMED.partition("IN")[2])) == SENDERS_FAULT
+
+
+def test_changed_rules_are_told_until_everything_was_judged_by_them(
+    syncd: Syncd, command: Commands, contact: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    syncd.receive(payload("open", whId=contact))
+    syncd.run()
+    assert command.json("status", code=None)["rules_changed"] is False
+    monkeypatch.setenv("SYNCD_RULES__SOFT_BOUNCE__THRESHOLD", "4")
+    assert "rules             changed since" in command("status", code=None)
+    command("resync", "--all", "--dry-run")
+    assert command.json("status", code=None)["rules_changed"] is True
+    command("resync", "--all")
+    assert command.json("status", code=None)["rules_changed"] is False
