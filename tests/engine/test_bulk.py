@@ -293,6 +293,18 @@ def test_a_job_that_may_not_be_looked_at_is_kept_and_keeps_nobody_waiting(syncd:
     assert len(org.all("Task")) == MANY
 
 
+def test_without_calls_left_a_job_is_asked_after_later(syncd: Syncd, org: Org) -> None:
+    org.faults.add(Fault(path="ingest/750", method="GET", status=503, times=1))
+    syncd.receive(*(payload("open", 0, "s", **one) for one in people(org)))
+    syncd.run()
+    syncd.db.execute("INSERT OR REPLACE INTO api_calls VALUES (?, 1000000)", (syncd.clock() // 3_600_000,))
+    before = org.calls_count()
+    assert (syncd.run().ended, org.calls_count()) == ("budget", before)
+    syncd.later(days=2)
+    syncd.run()
+    assert (len(org.all("Task")), syncd.run().subjects) == (MANY, 0)
+
+
 def test_a_job_that_was_never_closed_and_is_gone_is_void(syncd: Syncd, org: Org) -> None:
     org.faults.add(Fault(path="batches", reset=True, times=1))
     syncd.receive(*(payload("open", 0, "s", **one) for one in people(org)))

@@ -307,9 +307,10 @@ def test_a_field_that_disappears_between_two_runs_is_described_anew(syncd: Syncd
 def test_a_reading_that_is_refused_for_good_puts_off_that_object_alone(syncd: Syncd, org: Org, contact: str) -> None:
     lead = org.add("Lead", LastName="N", Company="Exemple SA", Email="n@example.fr")
     org.faults.add(Fault(path="composite/sobjects/Contact", status=400, code="INVALID_FIELD", times=None))
-    syncd.receive(payload("unsubscribe", whId=contact), payload("unsubscribe", whId=lead))
+    other = org.add("Contact", LastName="N", Email="other@example.fr")
+    syncd.receive(*(payload("unsubscribe", whId=who) for who in (contact, other, lead)))
     said = syncd.run()
-    assert (said.ended, said.failed, dict(said.changes)) == ("done", 1, {"done": 1})
+    assert (said.ended, said.failed, len(said.troubles), dict(said.changes)) == ("done", 2, 1, {"done": 1})
     assert len([c for c in org.calls if c.path.endswith("Contact")]) == 2  # described anew once
 
 

@@ -203,6 +203,11 @@ def test_of_a_shifted_send_nothing_is_written_and_all_is_held(
     assert (org.calls_count(writing=True), command.json("held")[0]["held"]["activity"]) == (0, 21)
 
 
+def test_a_run_that_finds_nothing_more_of_it_holds_nothing_more(syncd: Syncd, shifted: list[dict[str, Any]]) -> None:
+    syncd.run()
+    assert "held" not in syncd.run().changes
+
+
 def test_another_send_is_not_held_with_it(syncd: Syncd, org: Org, shifted: list[dict[str, Any]]) -> None:
     (other,) = people(org, 1, lambda _: "other.example")
     syncd.receive(payload("unsubscribe", 1, "t", **other))
