@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import closing
 from pathlib import Path
 
@@ -70,3 +71,12 @@ def test_an_old_store_has_the_schema_of_a_new_one(old: Path, tmp_path: Path) -> 
 def test_migrating_twice_does_nothing(old: Path) -> None:
     assert migrate(old)
     assert migrate(old) == []
+
+
+def test_a_new_store_is_nobody_elses_to_read(tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        open_store(tmp_path / "new.db").close()
+    finally:
+        os.umask(before)
+    assert (tmp_path / "new.db").stat().st_mode & 0o777 == 0o640

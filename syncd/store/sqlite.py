@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlite_utils import Database
@@ -31,6 +32,9 @@ def connect(path: Path, *, busy: float = BUSY, shared: bool = False) -> Database
 
     secure_delete=FAST: what is deleted is overwritten where that costs no further page, so that `forget` finds it gone.
     """
+    with suppress(OSError):  # SQLite says what is wrong
+        # SQLite would let everybody read it; the group, as services share it, is the umask's to say
+        os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o660))
     try:
         conn = sqlite3.connect(path, timeout=busy, isolation_level=None, check_same_thread=not shared)
         for pragma in (
