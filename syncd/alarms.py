@@ -160,7 +160,8 @@ def strangers(s: Situation) -> Iterator[Alarm]:
         yield Alarm(
             "unknown_token",
             f"{s.strangers} calls in six hours with a token that is not in the list, each answered 404",
-            "If the URL was changed lately: add its token to secrets/webhook_tokens; README, “Rotating the token”",
+            "If the URL was changed lately: add its token to secrets/webhook_tokens; README, “… the token must"
+            " be replaced”",
         )
 
 
