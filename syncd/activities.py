@@ -1,27 +1,103 @@
-"""What an activity says: the opens and clicks of one send, or one of them, in words. Pure."""
+"""Activities: which are to be made, changed or taken back, and what they say in words. Pure.
+
+One is about the opens and clicks of one send, or about one of them. What only machines did makes none; if one was made
+before that could be known, it is taken back, so that it does not matter when the runs were.
+"""
 
 from __future__ import annotations
 
 import json
 import re
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
-from syncd.model import Kind
-from syncd.rules import local_day
+from syncd.model import ActivityState, Change, Kind, What
+from syncd.rules import engagements, local_day, send_key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
-    from syncd.model import Engagement, Event, Rules, Value
+    from syncd.model import Case, Engagement, Event, Ledger, Record, Rules, Value
 
 SUBJECT_LENGTH = 255  # Task.Subject
 DESCRIPTION_LENGTH = 32_000  # Task.Description
 SIGNATURE = "syncd "
 _SIGNED = re.compile(rf"{SIGNATURE}([0-9a-f]{{16}})\s*\Z")
 LISTED = 20  # of links and of clients: more than that is noise in a Task
+MACHINE_MADE = "machine_made"
+"""The rule of a change that takes an activity back. Its `after` is what the activity is to say if it has to stay."""
+_TOLD_OF = frozenset({Kind.OPEN.value, Kind.CLICK.value})
+
+
+# --- which ----------------------------------------------------------------------------------------------------------
+
+
+def changes_of_activities(
+    case: Case, engaged: Iterable[Engagement], record: Record, ledger: Ledger, rules: Rules
+) -> Iterator[Change]:
+    """One for each that is missing or out of date."""
+    for engagement in engaged:
+        if not _is_stale(engagement, ledger, rules):
+            continue
+        known = ledger.activities.get(engagement.key)
+        object_, who = record.who
+        token = known.token if known else activity_token(who, engagement.key)
+        before: dict[str, Value] = {"task_id": known.task_id} if known else {}
+        why = {
+            "rule": rules.activities,
+            "send": send_key(engagement.events[0], rules.timezone),
+            "events": [event.key.hex() for event in engagement.events],
+        }
+        if known and _is_a_machines(engagement, case, rules):
+            why |= {
+                "rule": MACHINE_MADE,
+                "text": "only a machine opened or clicked it",
+                "as_written": known.digest.hex(),
+            }
+        yield Change(
+            What.ACTIVITY, object_, who, before, content(engagement, token, rules), why,
+            max(event.at for event in engagement.events), activity=engagement.key,
+        )  # fmt: skip
+
+
+def is_due(case: Case, rules: Rules) -> bool:
+    """Whether an activity is to be written, now or with the next ones."""
+    return any(_is_stale(engagement, case.ledger, rules) for engagement in engagements(case.events, rules))
+
+
+def activity_token(sf_id: str, key: str) -> str:
+    """What makes a Task findable by its text. Derived, not drawn: a restored store still knows the Tasks made since."""
+    return blake2b(f"{sf_id} {key}".encode(), digest_size=8).hexdigest()
+
+
+def _is_stale(engagement: Engagement, ledger: Ledger, rules: Rules) -> bool:
+    """Whether the Task is missing or out of date. One of unknown fate is settled first; a deleted one stays away."""
+    known = ledger.activities.get(engagement.key)
+    if known is None:
+        return bool(engagement.people) and not _told_otherwise(engagement, ledger, rules)
+    return known.state is ActivityState.KNOWN and known.digest != content_digest(
+        content(engagement, known.token, rules)
+    )
+
+
+def _told_otherwise(engagement: Engagement, ledger: Ledger, rules: Rules) -> bool:
+    """Whether its send was written while `[activities] mode` was another one: not told a second time."""
+    keys = {send_key(engagement.events[0], rules.timezone), *(event.key.hex() for event in engagement.events)}
+    return not keys.isdisjoint(ledger.activities)
+
+
+def _is_a_machines(engagement: Engagement, case: Case, rules: Rules) -> bool:
+    """Whether no person opened or clicked: not even in a way that `[activities] on` has left out since."""
+    if engagement.people:
+        return False
+    everything = engagements(case.events, replace(rules, activity_kinds=_TOLD_OF))
+    return not any(one.people for one in everything if one.key == engagement.key)
+
+
+# --- what they say --------------------------------------------------------------------------------------------------
 
 
 def content(engagement: Engagement, token: str, rules: Rules) -> dict[str, Value]:
@@ -45,6 +121,12 @@ def token_in(description: str) -> str:
 def content_digest(values: Mapping[str, Value]) -> bytes:
     """Tells whether Salesforce already has this content."""
     return blake2b(json.dumps(values, sort_keys=True).encode(), digest_size=16).digest()
+
+
+def is_as_written(values: Mapping[str, Value], digest: bytes) -> bool:
+    """Whether a Task says what syncd wrote, so that nobody has added anything. Line ends are not told apart."""
+    plain = {role: it.replace("\r\n", "\n") if isinstance(it, str) else it for role, it in values.items()}
+    return content_digest(plain) == digest
 
 
 def _description(engagement: Engagement, token: str, *, by_send: bool) -> str:

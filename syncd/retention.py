@@ -10,10 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from syncd.activities import is_due
 from syncd.figures import figures
 from syncd.machines import machine_made
 from syncd.model import Aspect, Kind, Outcome
-from syncd.plan import activity_is_due
 from syncd.rules import OPT_OUTS, engagements, invalid, sends, spent_through, standing
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class Surplus:
 
 def surplus(case: Case, rules: Rules, before: int) -> Surplus:
     """Of one subject; `before`: events from then on stay. Nothing while something of it is to be written."""
-    if case.ledger.pending or activity_is_due(case, rules):
+    if case.ledger.pending or is_due(case, rules):
         return Surplus()
     by_address: dict[str, list[Event]] = {}
     for event in case.events:

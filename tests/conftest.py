@@ -56,7 +56,7 @@ class Clock:
         return self.at
 
 
-@dataclass
+@dataclass(repr=False)  # it would be very long
 class Syncd:
     """A store, a client and a clock: events in, runs, and what they did."""
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncd.activities import content, content_digest, token_in
+from syncd.activities import activity_token, content, content_digest, is_due, token_in
 from syncd.model import (
     Activity,
     ActivityState,
@@ -26,7 +26,7 @@ from syncd.model import (
     Verdict,
     What,
 )
-from syncd.plan import activity_is_due, activity_token, plan, wants_record
+from syncd.plan import plan, wants_record
 from tests.factories import ADDRESS, CONTACT, NOW, case, event, millis, record
 
 if TYPE_CHECKING:
@@ -337,8 +337,8 @@ def test_which_records_are_read(story: str, it: Case, wanted: bool) -> None:
 
 
 def test_an_activity_is_due_whatever_waits_for_it() -> None:
-    assert activity_is_due(case(OPEN), RULES)
-    assert not activity_is_due(case(OPEN), replace(RULES, activities="off"))
+    assert is_due(case(OPEN), RULES)
+    assert not is_due(case(OPEN), replace(RULES, activities="off"))
 
 
 # --- for any history ----------------------------------------------------------------------------------------

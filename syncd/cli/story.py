@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from syncd.cli.given import JSON, Address
-from syncd.cli.words import MOMENTS, counted, difference, event_line, iso, moment
+from syncd.cli.words import MOMENTS, counted, difference, event_line, iso, moment, task_verb
 from syncd.config import load
 from syncd.explain import Judged, Made, Point, SoftCount, Story, Weight
 from syncd.explain import explain as explained
@@ -123,7 +123,7 @@ def _soft(soft: SoftCount) -> str:
 
 def _change(change: Made, rules: Rules) -> Iterator[str]:
     if change.activity:
-        what = f"{'update' if change.before else 'create'} Task “{change.after.get('subject', '')}”"
+        what = f"{task_verb(change)} Task “{change.after.get('subject', '')}”"
     else:
         what = difference(change.before, change.after) or "already so"
     why = change.why.get("text") or change.why.get("send", "")

@@ -5,11 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from syncd.activities import MACHINE_MADE
 from syncd.model import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from syncd.explain import Made
     from syncd.model import Change, Event
 
 
@@ -50,13 +52,20 @@ def change_line(change: Change) -> str:
     """One change on one line, with why and, if it would not be written, why not."""
     text = f"{change.what.value} {change.object} {change.sf_id}: "
     if change.activity:
-        text += f"{'update' if change.before else 'create'} a Task, “{change.after['subject']}”"
+        text += f"{task_verb(change)} a Task, “{change.after['subject']}”"
     else:
         text += difference(change.before, change.after) or "already so"
         text += f" ({change.why.get('text', '')})"
     if not change.is_open:
         text += f" [{change.state.value}{': ' + change.words if change.words else ''}]"
     return text
+
+
+def task_verb(change: Change | Made) -> str:
+    """What is done to its Task."""
+    if change.why.get("rule") == MACHINE_MADE:
+        return "delete"
+    return "update" if change.before else "create"
 
 
 def event_line(event: Event) -> str:

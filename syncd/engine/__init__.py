@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from syncd.activities import is_due
 from syncd.engine import outage
 from syncd.engine.apply import apply
 from syncd.engine.braking import Brake, pausing
@@ -33,7 +34,7 @@ from syncd.engine.unsure import must_wait
 from syncd.errors import BudgetSpent, ConfigError, Fatal, Retriable
 from syncd.figures import are_due
 from syncd.model import Plan, State
-from syncd.plan import activity_is_due, opt_out_is_stuck, plan, wants_record
+from syncd.plan import opt_out_is_stuck, plan, wants_record
 from syncd.salesforce import Need
 
 if TYPE_CHECKING:
@@ -220,6 +221,6 @@ def _leave_tasks(c: Context, cases: Sequence[Case], records: Mapping[str, Record
     now = replace(c.rules, activities="off")
     waiting = (case for case in cases if case.subject.sf_id in records or not wants_record(case, now))
     figures = c.crm.records.figures
-    put_off = [case.subject.id for case in waiting if activity_is_due(case, c.rules) or are_due(case, c.rules, figures)]
+    put_off = [case.subject.id for case in waiting if is_due(case, c.rules) or are_due(case, c.rules, figures)]
     c.work.put_off(put_off, tasks_at)
     return len(put_off)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from syncd.engine.bulk import fields_in_bulk, tasks_in_bulk
+from syncd.engine.withdrawing import withdraw_tasks
 from syncd.engine.writing import create_tasks, put_off_locked, update_tasks, write_fields
 from syncd.model import What
 from syncd.salesforce import Need
@@ -36,6 +37,7 @@ def apply(c: Context, said: Summary) -> None:
     run_id = said.run_id
     steps: list[_Step] = [
         *(_of_fields(c, said, need, *first) for need, first in FIELDS),
+        _of_machines(c, said),
         *(_of_tasks(c, said, known=known) for known in (True, False)),
     ]
     for need, in_bulk, next_call, write in steps:
@@ -53,6 +55,11 @@ def _of_fields(c: Context, said: Summary, need: Need, *first: What) -> _Step:
         lambda: c.journal.next_fields(said.run_id, *first),
         write_fields,
     )
+
+
+def _of_machines(c: Context, said: Summary) -> _Step:
+    """Few, so never in bulk."""
+    return Need.ACTIVITIES, lambda: None, lambda: c.journal.next_withdrawals(said.run_id), withdraw_tasks
 
 
 def _of_tasks(c: Context, said: Summary, *, known: bool) -> _Step:

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from syncd.activities import content_digest
+from syncd.activities import activity_token, content_digest
 from syncd.model import Activity, ActivityState, Receipt, State
-from syncd.plan import activity_token
 from syncd.store import COPIED_AT, Outcome
 
 if TYPE_CHECKING:

@@ -6,13 +6,12 @@ What was locked is given back, so that it is tried again at once in smaller piec
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from syncd.activities import content_digest
+from syncd.activities import activity_token, content_digest
 from syncd.engine.restored import taken_over
 from syncd.errors import BudgetSpent, Fatal, Refused, Retriable
 from syncd.model import Activity, ActivityState, Fate, Receipt, State, What
-from syncd.plan import activity_token
 from syncd.salesforce import Row
 from syncd.store import Outcome
 
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     _Unsent = Callable[[Context, Intent, Receipt, bool], Outcome]
     Locked = list[tuple[Intent, Receipt]]
 
+T = TypeVar("T")
 DAY = 86_400_000
 
 # --- fields -------------------------------------------------------------------------------------------------------
@@ -78,15 +78,15 @@ def _write_rows(c: Context, said: Summary, intents: Sequence[Intent]) -> dict[st
     for intent in intents:
         values.setdefault((intent.change.object, intent.change.sf_id), {}).update(intent.change.after)
     rows = [Row(object_, sf_id, after) for (object_, sf_id), after in values.items()]
-    receipts = _ask(c, said, intents, lambda: c.crm.records.write(rows), _field_unsent)
+    receipts = ask(c, said, intents, lambda: c.crm.records.write(rows), field_unsent)
     return dict(zip((row.id for row in rows), receipts, strict=True))
 
 
 def fields_answered(c: Context, intent: Intent, receipt: Receipt) -> Outcome:
-    return Outcome(intent.id, intent.subject_id, _state(c, intent, receipt), receipt)
+    return Outcome(intent.id, intent.subject_id, state_of(c, intent, receipt), receipt)
 
 
-def _field_unsent(_: Context, intent: Intent, receipt: Receipt, uncertain: bool) -> Outcome:
+def field_unsent(_: Context, intent: Intent, receipt: Receipt, uncertain: bool) -> Outcome:
     return Outcome(intent.id, intent.subject_id, State.UNCERTAIN if uncertain else State.SUPERSEDED, receipt)
 
 
@@ -102,18 +102,18 @@ def create_tasks(c: Context, said: Summary, intents: Sequence[Intent]) -> Locked
     c.journal.sending((intent, token) for token, intent in by_token.items())
     new = [(intent.change.sf_id, intent.change.after, token) for token, intent in by_token.items()]
     try:
-        receipts = _ask(c, said, list(by_token.values()), lambda: c.crm.tasks.create(new), _task_unsent)
+        receipts = ask(c, said, list(by_token.values()), lambda: c.crm.tasks.create(new), _task_unsent)
     except Refused as error:
-        raise _refused(c, said, intents, error, _task_unsent) from error
+        raise refused(c, said, intents, error, _task_unsent) from error
     return _recorded(c, said, list(by_token.values()), receipts, task_created)
 
 
 def update_tasks(c: Context, said: Summary, intents: Sequence[Intent]) -> Locked:
     known = [(task_id_of(intent), intent.change.after) for intent in intents]
     try:
-        receipts = _ask(c, said, intents, lambda: c.crm.tasks.update(known), _field_unsent)
+        receipts = ask(c, said, intents, lambda: c.crm.tasks.update(known), field_unsent)
     except Refused as error:
-        raise _refused(c, said, intents, error, _field_unsent) from error
+        raise refused(c, said, intents, error, field_unsent) from error
     return _recorded(c, said, intents, receipts, task_updated)
 
 
@@ -143,7 +143,7 @@ def task_created(c: Context, intent: Intent, receipt: Receipt) -> Outcome:
         c.work.put_off([subject], c.now() + 1)
         unknown = Activity(key, token_of(intent), ActivityState.UNCERTAIN, not_before=c.now())
         return Outcome(intent.id, subject, State.UNCERTAIN, receipt, unknown)
-    state = _state(c, intent, receipt)
+    state = state_of(c, intent, receipt)
     if state is not State.DONE:
         return Outcome(intent.id, subject, state, receipt, unmade=key)
     made = Activity(key, token_of(intent), ActivityState.KNOWN, receipt.sf_id, content_digest(intent.change.after))
@@ -156,7 +156,7 @@ def task_updated(c: Context, intent: Intent, receipt: Receipt) -> Outcome:
     if receipt.fate is Fate.GONE:
         gone = Activity(key, token_of(intent), ActivityState.GONE, task_id)
         return Outcome(intent.id, intent.subject_id, State.SUPERSEDED, receipt, gone)
-    state = _state(c, intent, receipt)
+    state = state_of(c, intent, receipt)
     if state is not State.DONE:
         return Outcome(intent.id, intent.subject_id, state, receipt)
     written = Activity(key, token_of(intent), ActivityState.KNOWN, task_id, content_digest(intent.change.after))
@@ -180,14 +180,14 @@ def task_uncertain(c: Context, intent: Intent, receipt: Receipt) -> Outcome:
 # --- answers ------------------------------------------------------------------------------------------------------
 
 
-def _ask(
+def ask(
     c: Context,
     said: Summary,
     intents: Sequence[Intent],
-    call: Callable[[], list[Receipt]],
+    call: Callable[[], T],
     unsent: _Unsent,
-) -> list[Receipt]:
-    """The call's receipts. If the whole call fails, each intent gets one that says so, and the run ends.
+) -> T:
+    """What the call says. If the whole call fails, each intent gets one that says so, and the run ends.
 
     A Refused is left to the caller, who may know a call that is not.
     """
@@ -200,7 +200,7 @@ def _ask(
         raise
 
 
-def _refused(
+def refused(
     c: Context,
     said: Summary,
     intents: Sequence[Intent],
@@ -228,7 +228,7 @@ def _failed(
         c.work.failed(((intent.subject_id, c.retry_at(intent.attempts)) for intent in intents), c.now())
 
 
-def _state(c: Context, intent: Intent, receipt: Receipt) -> State:
+def state_of(c: Context, intent: Intent, receipt: Receipt) -> State:
     """Done, rejected, or later: then the change is void, and planned anew when its subject is due again."""
     if receipt.fate is Fate.TAKEN:
         return State.DONE
@@ -250,7 +250,7 @@ def put_off_locked(c: Context, said: Summary, locked: Locked) -> None:
     for intent, receipt in locked:
         new = intent.change.what is What.ACTIVITY and "task_id" not in intent.change.before
         unmade = intent.change.activity if new else ""
-        outcomes.append(Outcome(intent.id, intent.subject_id, _state(c, intent, receipt), receipt, unmade=unmade))
+        outcomes.append(Outcome(intent.id, intent.subject_id, state_of(c, intent, receipt), receipt, unmade=unmade))
     record(c, said, outcomes)
 
 

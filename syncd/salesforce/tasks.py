@@ -78,22 +78,41 @@ class Tasks:
         answer = self._session.call("DELETE", "composite/sobjects", params=params)
         return [receipt(row) for row in results(answer, len(task_ids))]
 
+    def read(self, task_ids: Iterable[str]) -> dict[str, Found]:
+        """By id; deleted and archived ones too. What Salesforce does not know any more is missing."""
+        found: dict[str, Found] = {}
+        wanted = sorted(set(task_ids))
+        for start in range(0, len(wanted), IDS_A_QUERY):
+            soql = format_soql(
+                f"SELECT {self._columns} FROM Task WHERE Id IN {{}}", wanted[start : start + IDS_A_QUERY]
+            )
+            for row in self._session.query(soql, deleted=True):
+                found[str(row["Id"])] = _found(row)
+        return found
+
     def find(self, who_ids: Iterable[str], since: int) -> dict[str, Found]:
-        """The Tasks of these records made since then, by the token they carry; deleted and archived ones too."""
+        """The Tasks of these records made since then, by the token they carry; deleted and archived ones too.
+
+        Of two with one token, which is what a Task that was taken back and made again leaves, the living one counts.
+        """
         found: dict[str, Found] = {}
         wanted = sorted(set(who_ids))
         moment = datetime.fromtimestamp(since / 1000, UTC)
-        columns = ", ".join(("Id", *([self._field] if self._field else []), *_FIELDS.values(), "IsDeleted"))
         for start in range(0, len(wanted), IDS_A_QUERY):
             soql = format_soql(
-                f"SELECT {columns} FROM Task WHERE WhoId IN {{}} AND CreatedDate >= {{}}",
+                f"SELECT {self._columns} FROM Task WHERE WhoId IN {{}} AND CreatedDate >= {{}}",
                 wanted[start : start + IDS_A_QUERY],
                 moment,
             )
             for row in self._session.query(soql, deleted=True):
-                if token := self.token_of(row):
-                    found[token] = Found(str(row["Id"]), bool(row.get("IsDeleted")), _content(row))
+                token = self.token_of(row)
+                if token and (token not in found or found[token].deleted):
+                    found[token] = _found(row)
         return found
+
+    @property
+    def _columns(self) -> str:
+        return ", ".join(("Id", *([self._field] if self._field else []), *_FIELDS.values(), "IsDeleted"))
 
     def token_of(self, row: Mapping[str, object]) -> str:
         """The token that a Task carries, in its own field or at the end of its text."""
@@ -119,5 +138,6 @@ def content_fields(values: Mapping[str, Value]) -> dict[str, object]:
     return {field: values[role] for role, field in _FIELDS.items()}
 
 
-def _content(row: Mapping[str, Any]) -> dict[str, Value]:
-    return {role: row.get(field) for role, field in _FIELDS.items()}
+def _found(row: Mapping[str, Any]) -> Found:
+    values = {role: row.get(field) for role, field in _FIELDS.items()}
+    return Found(str(row["Id"]), bool(row.get("IsDeleted")), values)

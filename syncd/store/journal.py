@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
+from syncd.activities import MACHINE_MADE
 from syncd.model import Change, Receipt, State, What
 from syncd.store.sqlite import ROWS_A_TRANSACTION, chunks, insert, many, rows, transaction
 
@@ -131,6 +132,26 @@ class Journal:
             by="c.id",
         )
 
+    def next_withdrawals(self, run_id: int) -> list[Intent]:
+        """The next activities to take back."""
+        return self._intents(
+            f"SELECT c.id FROM changes c WHERE c.state = 'intended' AND c.run_id = :run AND {_TAKES_BACK}"
+            " AND c.job_id IS NULL ORDER BY c.id LIMIT :size",
+            "c.what = 'activity'",
+            {"run": run_id, "rule": MACHINE_MADE},
+            by="c.id",
+        )
+
+    def tried_to_withdraw(self, intent: Intent) -> bool:
+        """Whether an earlier run may have taken this activity back and not heard of it."""
+        sql = (
+            "SELECT 1 FROM changes c WHERE c.subject_id = :subject AND c.activity = :key AND c.id < :id"
+            f" AND c.state = 'superseded' AND {_TAKES_BACK} LIMIT 1"
+        )
+        change = intent.change
+        values = {"subject": intent.subject_id, "key": change.activity, "id": intent.id, "rule": MACHINE_MADE}
+        return bool(rows(self._db, sql, values))
+
     def _intents(self, which: str, also: str, arguments: dict[str, Any], by: str = "c.subject_id") -> list[Intent]:
         where = f"c.state = 'intended' AND c.run_id = :run AND c.job_id IS NULL AND {also} AND {by} IN ({which})"
         return read_intents(self._db, where, {**arguments, "size": INTENTS_A_PAGE})
@@ -228,6 +249,9 @@ def read_intents(db: Database, where: str, arguments: dict[str, Any]) -> list[In
             attempts, failing_since,
         ) in found
     ]  # fmt: skip
+
+
+_TAKES_BACK = "c.what = 'activity' AND json_extract(c.why, '$.rule') = :rule"
 
 
 def _written(rules: Rules) -> tuple[str, bytes]:
