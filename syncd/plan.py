@@ -13,7 +13,7 @@ from syncd.activities import changes_of_activities, is_due
 from syncd.figures import are_due, shown
 from syncd.marks import BOUNCE_ROLES, changes_of_mark, decided, evidence, is_blank, moved, same, writable
 from syncd.model import ActivityState, Aspect, Change, Decision, Plan, Remembered, State, Verdict, What
-from syncd.rules import OPT_OUTS, standing, without_soft_bounces
+from syncd.rules import OPT_OUTS, SOFT_BOUNCE, standing, without_soft_bounces
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -33,7 +33,7 @@ def plan(case: Case, record: Record, rules: Rules, now: int, *, pausing: bool = 
     decisions = tuple(removals(ledger, record, now))
     history = (case.events, record.addresses, (*case.decisions, *decisions))
     said, paused = standing(*history, rules), None
-    if pausing and said.invalid and said.invalid.rule == "soft_bounce":
+    if pausing and said.invalid and said.invalid.rule == SOFT_BOUNCE:
         paused, said = said.invalid, replace(said, invalid=standing(*history, without_soft_bounces(rules)).invalid)
     changes = (
         *_opt_out(said, record, ledger, decisions),

@@ -26,6 +26,8 @@ BOUNCES = frozenset({Kind.SOFT_BOUNCE, Kind.HARD_BOUNCE})
 TRANSPORT = BOUNCES | {Kind.DELIVERED}
 OPT_OUTS = frozenset({Kind.UNSUBSCRIBE, Kind.COMPLAINT})
 SUCCESSES = frozenset({Kind.DELIVERED, Kind.OPEN, Kind.CLICK})
+HARD_BOUNCE, SOFT_BOUNCE = "hard_bounce", "soft_bounce"
+"""The rules that make an address invalid, as a mark's `why` names them."""
 _TELLING = frozenset({Kind.DELIVERED, Kind.OPEN, Kind.CLICK})
 _RANK = {kind: rank for rank, kind in enumerate(Kind)}
 
@@ -212,7 +214,7 @@ def _hard(bounces: Sequence[Event]) -> Justification | None:
         return None
     first = bounces[0]
     reason = " ".join(first.smtp.split()) or first.category or "hard bounce"
-    return Justification("hard_bounce", first, (first,), reason)
+    return Justification(HARD_BOUNCE, first, (first,), reason)
 
 
 def _soft(bounces: Iterable[Event], rule: SoftBounceRule, timezone: str) -> Justification | None:
@@ -242,7 +244,7 @@ def _reached(bounces: Sequence[Event], rule: SoftBounceRule, timezone: str) -> J
         first = window[0][0]
         if len(window) >= rule.threshold and (day - first).days >= rule.span_days:
             reason = f"{len(window)} soft bounces, {first} to {day}"
-            return Justification("soft_bounce", bounce, tuple(event for _, event in window), reason)
+            return Justification(SOFT_BOUNCE, bounce, tuple(event for _, event in window), reason)
     return None
 
 

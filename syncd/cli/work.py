@@ -17,6 +17,7 @@ from syncd.cli.words import change_line
 from syncd.cli.words import counted as counted_
 from syncd.config import load
 from syncd.engine import assemble, run
+from syncd.model import State
 from syncd.salesforce import Crm
 from syncd.store import migrate as migrate_store
 
@@ -77,7 +78,7 @@ def reconcile(
             if settings.sync.mode == "observe" and preview is None:
                 context.work.wake_all(context.now())  # what the scheduler showed and put off is shown again
             said = run(replace(context, work=preview) if preview else context, cause, write=write)
-    changes = [change for of_subject in planned.values() for change in of_subject]
+    changes = [_foreseen(change, said) for of_subject in planned.values() for change in of_subject]
     if as_json:
         shown = [change_as_dict(change) for change in changes]
         click.echo(json.dumps({**(more or {}), **said.as_dict(), "written": write, "would_change": shown}, indent=2))
@@ -85,8 +86,14 @@ def reconcile(
         for change in changes:
             click.echo(change_line(change))
         _tell(said, write=write, observing=settings.sync.mode == "observe")
-    amiss = said.changes["rejected"] or said.held or said.failed
+    amiss = said.changes["rejected"] or (write and said.held) or said.failed
     sys.exit(NOT_NOW if said.ended != "done" else AMISS if amiss else 0)
+
+
+def _foreseen(change: Change, said: Summary) -> Change:
+    """As it would be: written, or held by the brake."""
+    group = said.foresight.holds(change)
+    return replace(change, state=State.HELD, words=str(group)) if group else change
 
 
 def change_as_dict(change: Change) -> dict[str, object]:
@@ -117,7 +124,8 @@ def _tell(said: Summary, *, write: bool, observing: bool) -> None:
     for trouble in said.troubles:
         click.echo(f"  {trouble}", err=True)
     for group, number in sorted(said.held.items()):
-        click.echo(f"The brake holds {counted_(number, 'change')} back: {group}. Type: syncd held", err=True)
+        holds, tail = ("holds", ". Type: syncd held") if write else ("would hold", "")
+        click.echo(f"The brake {holds} {counted_(number, 'change')} back: {group}{tail}", err=True)
     if said.full:
         click.echo(f"Nothing new could be created: {said.code} {said.words}".rstrip(), err=True)
     if said.ended != "done":

@@ -81,9 +81,7 @@ def run(
             if write:
                 settle_jobs(c, said)
         trouble = _plan_all(c, said, brake, started, show_again_in=0 if write else show_again_in, tasks_at=tasks_at)
-        if write:
-            brake.apply()
-            apply(c, said)
+        _carry_out(c, said, brake, write=write)
         if trouble:
             raise trouble
         if write and tasks_at <= started:
@@ -161,6 +159,14 @@ def _plan_all(
     return None
 
 
+def _carry_out(c: Context, said: Summary, brake: Brake, *, write: bool) -> None:
+    if write:
+        brake.apply()
+        apply(c, said)
+    elif not c.work.releasing:
+        brake.foresee(said.foresight)
+
+
 def _claim(c: Context, said: Summary, started: int, *, opt_outs_only: bool = False) -> list[Subject]:
     c.going_on(said.run_id)
     size = c.options.batch_size * c.options.reads
@@ -193,10 +199,12 @@ def _plan_page(
         c.show(case, planned)
     if wait_for_tasks and _leave_tasks(c, guard.standing(cases), records, tasks_at):
         said.spent(short)
+    brake.watch(cases, records)
     if show_again_in:
+        for case, planned in plans:
+            said.foresight.note(case, planned)
         c.work.put_off((case.subject.id for case, planned in plans if planned != Plan()), c.now() + show_again_in)
         return
-    brake.watch(cases, records)
     refused = [change.state.value for _, planned in plans for change in planned.changes]
     said.changes.update(state for state in refused if state == State.REJECTED)
     # an opt-out is tried for ever

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
     from syncd.brake import Mark
     from syncd.engine.context import Context, Summary
+    from syncd.engine.foresight import Foresight
     from syncd.model import Case, Record
+
+    _Marks = Callable[[], Iterator[Mark]]
 
 
 PAGE = 1_000
@@ -70,10 +73,28 @@ class Brake:
                 self._keep(group, self._c.holds.hold_send(self._said.run_id, group.value, hold_id).total())
         self._brake()
 
+    def foresee(self, foresight: Foresight) -> None:
+        """The same for a run that only shows: what would be held is said, and nothing is."""
+        if not self._c.limits.enabled:
+            return
+        dropped = self._c.holds.dropped_sends()
+        shifted = {group.value for group in self._c.holds.open_groups() if group.by == "shifted"}
+        shifted |= {send for send in self._suspect if send not in dropped and self._is_shifted(send)}
+        foresight.keep(shifted | (self._suspect & dropped.keys()))
+        if foresight.marks:
+            seen = self._seen(lambda: iter(foresight.marks))
+            foresight.hold(held(foresight.marks, seen, self._c.limits))
+        self._said.held.update({str(group): number for group, number in foresight.counts()})
+
     def _look_at(self, send: str) -> None:
-        holds, group = self._c.holds, Group("shifted", send)
-        if is_shifted(holds.mismatches(send), holds.mailed(send)) and group not in holds.released(self._c.now()):
-            holds.open(group, self._c.now())
+        if self._is_shifted(send):
+            self._c.holds.open(Group("shifted", send), self._c.now())
+
+    def _is_shifted(self, send: str) -> bool:
+        holds = self._c.holds
+        return is_shifted(holds.mismatches(send), holds.mailed(send)) and (
+            Group("shifted", send) not in holds.released(self._c.now())
+        )
 
     def _drop(self, send: str, hold_id: int) -> None:
         """What comes of a send later than a person refused it; what a run that died in here had held, too."""
@@ -85,7 +106,7 @@ class Brake:
         c, run_id = self._c, self._said.run_id
         if not any(True for _ in c.holds.planned(run_id)):
             return
-        seen = self._seen()
+        seen = self._seen(lambda: c.holds.planned(run_id))
         ids: dict[Group, int] = {}
         page: list[tuple[int, int]] = []
         kept: Counter[Group] = Counter()
@@ -101,13 +122,13 @@ class Brake:
         for group, number in kept.items():
             self._keep(group, number)
 
-    def _seen(self) -> Seen:
+    def _seen(self, planned: _Marks) -> Seen:
         c, now = self._c, self._c.now()
         released = c.holds.released(now)
         written = counted(c.holds.written(now - WINDOW), released)
-        counts = counted(c.holds.planned(self._said.run_id), released) + written
+        counts = counted(planned(), released) + written
         large = suspects(counts, c.limits)
-        sends = self._sends(large, now)
+        sends = self._sends(large, planned, now)
         return Seen(
             recipients=c.holds.recipients(),
             counts=counts,
@@ -117,13 +138,10 @@ class Brake:
             released=released,
         )
 
-    def _sends(self, groups: set[Group], now: int) -> dict[Group, set[str]]:
+    def _sends(self, groups: set[Group], planned: _Marks, now: int) -> dict[Group, set[str]]:
         """With which sends the marked of each domain were mailed."""
         sends: dict[Group, set[str]] = {}
-        sources: Sequence[Callable[[], Iterator[Mark]]] = (
-            lambda: self._c.holds.planned(self._said.run_id),
-            lambda: self._c.holds.written(now - WINDOW),
-        )
+        sources: Sequence[_Marks] = (planned, lambda: self._c.holds.written(now - WINDOW))
         for mark in (mark for source in sources for mark in source()) if groups else ():
             for group in mark.groups:
                 if group in groups and group.by == "domain":

@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from syncd.brake import Limits
+from syncd.engine.foresight import Foresight
 from syncd.salesforce.budget import Budget
 from syncd.store import Calls, Holds, Jobs, Journal, Work, open_store
 
@@ -105,7 +106,8 @@ class Summary:
     full: bool = False  # Salesforce has no room for anything new
     planned: Counter[str] = field(default_factory=Counter)  # by what
     changes: Counter[str] = field(default_factory=Counter)  # by state
-    held: Counter[str] = field(default_factory=Counter)  # by group
+    held: Counter[str] = field(default_factory=Counter)  # by group; of a run that only shows, what would be
+    foresight: Foresight = field(default_factory=Foresight)  # of a run that only shows
 
     def as_dict(self) -> dict[str, object]:
         return {

@@ -33,7 +33,7 @@ class Preview(Work):
     def __init__(self, db: Database, *, forgiving: bool = False, releasing: bool = False) -> None:
         super().__init__(db)
         self._forgiving = forgiving
-        self._releasing = releasing
+        self.releasing = releasing
         self._after = -1
         self._joined: dict[str, list[Subject]] = defaultdict(list)  # record → subjects found to be it
 
@@ -86,7 +86,7 @@ class Preview(Work):
             case = _with(case, _of_another(other, other.subject.sf_id))
         if self._forgiving:
             case = replace(case, ledger=replace(case.ledger, refused=frozenset()))
-        if self._releasing:
+        if self.releasing:
             pending = tuple(change for change in case.ledger.pending if not change.held)
             case = replace(case, ledger=replace(case.ledger, pending=pending))
         return case

@@ -30,6 +30,8 @@ FOLDED_AT_ONCE = 25
 class Work(Matching):
     """Subjects: folded in, claimed, looked up, put off, given back."""
 
+    releasing = False  # whether a run that only shows is to look as if nothing were held
+
     # --- the run itself -----------------------------------------------------------------------------------------
 
     def begin(self, cause: str, now: int, settle: int) -> int:

@@ -17,9 +17,11 @@ from tests.operate.conftest import Commands
 GONE = {"smtpDescription": "550 5.1.1 user unknown"}
 
 
-def people(org: Org, number: int, domain: Callable[[int], str] = lambda _: "gone.example") -> list[dict[str, str]]:
+def people(
+    org: Org, number: int, domain: Callable[[int], str] = lambda _: "gone.example", first: int = 0
+) -> list[dict[str, str]]:
     """Contacts, as what is mailed to them names them."""
-    addresses = [f"n{i}@{domain(i)}" for i in range(number)]
+    addresses = [f"n{i}@{domain(i)}" for i in range(first, first + number)]
     return [{"email": a, "whId": org.add("Contact", LastName="N", Email=a)} for a in addresses]
 
 
@@ -125,11 +127,28 @@ def test_dropped_is_never_written_for_what_happened_until_now(
     assert marked(org) == 50
 
 
-def test_a_dry_run_writes_nothing_and_a_run_that_holds_exits_1(command: Commands, syncd: Syncd, org: Org) -> None:
-    syncd.receive(*bounces(people(org, 60)))
-    command("sync", "--dry-run")
-    assert command.json("held") == []
+def test_a_dry_run_shows_what_would_be_held_and_the_run_holds_just_that(
+    command: Commands, syncd: Syncd, org: Org
+) -> None:
+    gone = people(org, 60)
+    syncd.receive(*bounces(gone))
+    shown = command.json("sync", "--dry-run")
+    assert (shown["held"], command.json("held")) == ({"domain gone.example": 11}, [])
+    assert command("sync", "--dry-run").count("[held: domain gone.example]") == 11
     assert command.json("sync", code=1)["held"] == {"domain gone.example": 11}
+    held = {change["sf_id"] for change in shown["would_change"] if change["state"] == "held"}
+    assert held == {one["whId"] for one in gone if not org.get(one["whId"])["IsEmailBounced"]}
+
+
+def test_a_dry_run_knows_what_was_held_released_and_dropped(
+    command: Commands, syncd: Syncd, org: Org, waiting: list[dict[str, str]]
+) -> None:
+    assert "[held" not in command("release", "1", "--dry-run")
+    syncd.receive(*bounces(people(org, 3, first=100)))
+    assert command.json("sync", "--dry-run")["held"] == {"domain gone.example": 3}
+    command("release", "1", code=0)
+    syncd.receive(*bounces(people(org, 3, first=200)))
+    assert command.json("sync", "--dry-run")["held"] == {}
 
 
 def test_a_crash_before_the_brake_lets_nothing_out(syncd: Syncd, org: Org, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -201,6 +220,14 @@ def test_of_a_shifted_send_nothing_is_written_and_all_is_held(
     syncd.later(hours=1)
     syncd.run()
     assert (org.calls_count(writing=True), command.json("held")[0]["held"]["activity"]) == (0, 21)
+
+
+def test_a_dry_run_shows_that_all_of_it_would_be_held(
+    command: Commands, syncd: Syncd, shifted: list[dict[str, Any]]
+) -> None:
+    shown = command.json("sync", "--dry-run")
+    assert {change["state"] for change in shown["would_change"] if change["what"] == "activity"} == {"held"}
+    assert shown["held"] == command.json("sync", code=1)["held"]
 
 
 def test_a_run_that_finds_nothing_more_of_it_holds_nothing_more(syncd: Syncd, shifted: list[dict[str, Any]]) -> None:
