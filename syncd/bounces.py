@@ -11,7 +11,7 @@ sender is asked before what blames the address: a good customer called dead cost
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+from functools import cache, lru_cache
 from itertools import groupby
 from operator import itemgetter
 
@@ -108,14 +108,19 @@ _PLAIN = str.maketrans("àâäáãçéèêëíîïñóôöõúùûü’‘´`", 
 _LINK_WORDS = {"groups.google.com": "groupposting", "spamhaus": "spamhaus", "spamcop": "spamcop"}
 
 
-def _compiled(table: tuple[tuple[Reason, str], ...]) -> tuple[tuple[Reason, re.Pattern[str]], ...]:
+_Table = tuple[tuple[Reason, re.Pattern[str]], ...]
+
+
+@cache  # when the first text is asked for: it takes a tenth of a second, which no command should wait for in vain
+def _tables() -> tuple[_Table, _Table]:
+    return _compiled(TEXTS), _compiled(LOOSE_TEXTS)
+
+
+def _compiled(table: tuple[tuple[Reason, str], ...]) -> _Table:
     """One expression for each run of a reason. All start at a word; gaps are bounded, so any text takes linear time."""
     gap = r"(?: \S{1,40}){0,5}? "
     runs = ((reason, "|".join(pattern for _, pattern in run)) for reason, run in groupby(table, key=itemgetter(0)))
     return tuple((reason, re.compile(rf"\b(?:{patterns})".replace(" ~ ", gap))) for reason, patterns in runs)
-
-
-_TEXTS, _LOOSE_TEXTS = _compiled(TEXTS), _compiled(LOOSE_TEXTS)
 
 
 def classify(smtp: str, category: str = "", return_code: str = "") -> Reason:
@@ -136,15 +141,16 @@ def _classify(smtp: str, category: str, return_code: str) -> Reason:
 def _from_words(text: str, return_code: str) -> Reason | None:
     words = _plain(text, return_code)
     codes = _CODE.findall(words)
+    texts, loose_texts = _tables()
     return (
-        _first(words, _TEXTS)
+        _first(words, texts)
         or next((CODES[code] for code in codes if code in CODES), None)
-        or _first(words, _LOOSE_TEXTS)
+        or _first(words, loose_texts)
         or next((LOOSE_CODES[code] for code in codes if code in LOOSE_CODES), None)
     )
 
 
-def _first(words: str, table: tuple[tuple[Reason, re.Pattern[str]], ...]) -> Reason | None:
+def _first(words: str, table: _Table) -> Reason | None:
     return next((reason for reason, pattern in table if pattern.search(words)), None)
 
 

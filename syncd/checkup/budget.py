@@ -6,9 +6,9 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from syncd.budget import Budget, Need
 from syncd.checkup.finding import Finding
 from syncd.errors import StoreError
-from syncd.salesforce.budget import Budget, Need
 from syncd.store import Calls, open_store
 
 if TYPE_CHECKING:

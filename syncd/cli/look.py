@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from syncd.alarms import conditions
+from syncd.budget import Budget
 from syncd.cli.given import CSV, JSON, KINDS, SINCE, UNTIL, Address
 from syncd.cli.tables import LIMIT, counts, show
 from syncd.cli.words import event_line, iso
 from syncd.config import load
-from syncd.salesforce.budget import Budget
 from syncd.store import Alarms, Calls, Desk, Filter, Journal, Lists, open_store
 from syncd.watch import situation
 

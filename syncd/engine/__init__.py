@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from syncd.activities import is_due
+from syncd.budget import Need
 from syncd.engine import outage
 from syncd.engine.apply import apply
 from syncd.engine.braking import Brake, pausing
@@ -35,7 +36,6 @@ from syncd.errors import BudgetSpent, ConfigError, Fatal, Retriable
 from syncd.figures import are_due
 from syncd.model import Plan, State
 from syncd.plan import opt_out_is_stuck, plan, wants_record
-from syncd.salesforce import Need
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from syncd.budget import Need
 from syncd.engine.bulk import fields_in_bulk, tasks_in_bulk
 from syncd.engine.withdrawing import withdraw_tasks
 from syncd.engine.writing import create_tasks, put_off_locked, update_tasks, write_fields
 from syncd.model import What
-from syncd.salesforce import Need
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

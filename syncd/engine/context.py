@@ -11,8 +11,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from syncd.brake import Limits
+from syncd.budget import Budget
 from syncd.engine.foresight import Foresight
-from syncd.salesforce.budget import Budget
 from syncd.store import Calls, Holds, Jobs, Journal, Work, open_store
 
 if TYPE_CHECKING:

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from syncd.salesforce.budget import Need
 from syncd.salesforce.bulk import Bulk, Result
 from syncd.salesforce.follow import Reading, follow
 from syncd.salesforce.login import LEGACY_WARNING
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from syncd.config import Settings
     from syncd.model import Move
 
-__all__ = ["READ_A_CALL", "UNSEEN", "WRITE_A_CALL", "Bulk", "Crm", "Found", "Need", "Reading", "Result", "Row"]
+__all__ = ["READ_A_CALL", "UNSEEN", "WRITE_A_CALL", "Bulk", "Crm", "Found", "Reading", "Result", "Row"]
 
 
 class Crm:

@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from syncd.budget import Budget
     from syncd.config import Secrets
     from syncd.config.models import SalesforceSection
-    from syncd.salesforce.budget import Budget
 
 T = TypeVar("T")
 

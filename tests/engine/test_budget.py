@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from syncd.budget import Budget, Need
 from syncd.config import Settings
 from syncd.engine import Summary
 from syncd.errors import BudgetSpent
 from syncd.salesforce import Crm
-from syncd.salesforce.budget import Budget, Need
 from syncd.sandbox import Org
 from syncd.store import Calls, open_store
 from tests.conftest import Syncd

@@ -154,7 +154,7 @@ def test_the_store_is_lost_under_load_and_restored(
     posting.join()
     until(lambda: idle(installation))
     before = org.snapshot()
-    assert len(org.all("Task")) == 100
+    assert len(org.all("Task")) == len(people)
     service.kill_group()
     (installation.directory / "gap.json").write_text(json.dumps(sent))
     assert "0 in quarantine" in story("restore")
