@@ -6,7 +6,6 @@ There is no second path: each verb adds facts or makes subjects due, and a run d
 from __future__ import annotations
 
 import os
-import time
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing, nullcontext
 from dataclasses import dataclass, field
@@ -17,7 +16,6 @@ from syncd.backtest import compare
 from syncd.intake import keep, sort
 from syncd.offline import items
 from syncd.store import Histories, Unread, open_store
-from syncd.store.sqlite import PAUSE, chunks
 
 if TYPE_CHECKING:
     import io
@@ -146,13 +144,12 @@ class _Batch:
 def _keep(inbox: Inbox, events: Sequence[Event], unread: Sequence[Unread]) -> tuple[int, list[Unread]]:
     """As `intake.keep`, in transactions that leave the receiver its turn."""
     new, refused = 0, list[Unread]()
-    for chunk in chunks(events):
+    for chunk in inbox.turns(events):
         stored, odd = keep(inbox, chunk, ())
         new += stored
         refused += odd
     if unread:
         keep(inbox, (), unread)
-    time.sleep(PAUSE)
     return new, refused
 
 

@@ -98,7 +98,7 @@ class Alarms:
         ]
 
     def told(self, messages: Iterable[Message], now: int) -> None:
-        for chunk in chunks(list(messages)):
+        for chunk in chunks(self._db, list(messages)):
             with transaction(self._db):
                 many(
                     self._db, "UPDATE alarms SET over_told_at = ? WHERE id = ?", [(now, m.id) for m in chunk if m.over]

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 from syncd.store.preview import Preview
-from syncd.store.sqlite import PAUSE, ROWS_A_TRANSACTION, rows, transaction
+from syncd.store.sqlite import ROWS_A_TRANSACTION, pause, rows, transaction
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -128,7 +127,7 @@ class Chosen:
         ):
             yield {"after": after, "last": page[-1][0]}
             after = page[-1][0]
-            time.sleep(PAUSE)
+            pause(self._db)
 
     def _by_pages(self, table: str, size: int, sql: str, choice: Choice) -> None:
         values = {field.name: getattr(choice, field.name) for field in fields(choice)}

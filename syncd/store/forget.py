@@ -205,7 +205,7 @@ class Forget:
             )
 
     def _chunks(self, ids: Sequence[Any]) -> Iterator[Sequence[Any]]:
-        for chunk in chunks(ids):
+        for chunk in chunks(self._db, ids):
             self._beat()
             yield chunk
 

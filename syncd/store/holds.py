@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -12,7 +11,7 @@ from syncd.brake import WINDOW, Group, Mark
 from syncd.model import Aspect, Verdict, What
 from syncd.store import mailed
 from syncd.store.matching import DUE
-from syncd.store.sqlite import PAUSE, ROWS_A_TRANSACTION, chunks, insert, many, rows, transaction
+from syncd.store.sqlite import ROWS_A_TRANSACTION, chunks, insert, many, pause, rows, transaction
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -92,14 +91,14 @@ class Holds:
             with transaction(self._db):
                 many(self._db, "UPDATE changes SET state = 'superseded' WHERE id = ?", [(one,) for one, _ in page])
                 many(self._db, DUE, [(now, now, subject) for _, subject in page])
-            time.sleep(PAUSE)
+            pause(self._db)
 
     # --- recipients whose record has other addresses ----------------------------------------------------------------
 
     def agree(self, recipients: Iterable[tuple[int, bool]]) -> None:
         """(recipient, whether its record has its address), as just read."""
-        for chunk in chunks([(agrees, recipient, agrees) for recipient, agrees in recipients]):
-            with transaction(self._db):
+        for chunk in chunks(self._db, [(agrees, recipient, agrees) for recipient, agrees in recipients]):
+            with transaction(self._db, repeatable=True):
                 many(self._db, "UPDATE recipients SET agrees = ? WHERE id = ? AND agrees IS NOT ?", chunk)
 
     def mismatches(self, send: str) -> int:
@@ -143,7 +142,7 @@ class Holds:
     def hold(self, changes: Iterable[tuple[int, int]], *, reopen: bool = True) -> None:
         """(change, hold): intended ones that are kept back. A group that a person has decided meanwhile is open again:
         what is held in one that nobody sees would be held for ever."""
-        for chunk in chunks([(hold_id, change_id) for change_id, hold_id in changes]):
+        for chunk in chunks(self._db, [(hold_id, change_id) for change_id, hold_id in changes]):
             with transaction(self._db):
                 if reopen:
                     many(self._db, _REOPEN, [(hold_id,) for hold_id in {hold_id for hold_id, _ in chunk}])
@@ -166,7 +165,7 @@ class Holds:
             self.hold(((change_id, hold_id) for change_id, _ in page), reopen=reopen)
             kept.update(what for _, what in page)
             after = page[-1][0]
-            time.sleep(PAUSE)
+            pause(self._db)
         return kept
 
     # --- what a person sees and decides -----------------------------------------------------------------------------
@@ -251,7 +250,7 @@ class Holds:
                     )
                     return changes
             changes += len(page)
-            time.sleep(PAUSE)
+            pause(self._db)
 
     def _decide_one(
         self, hold_id: int, verdict: Verdict, by: str, now: int, change_id: int, subject_id: int, what: str,

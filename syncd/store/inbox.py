@@ -9,7 +9,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 from syncd.errors import StoreError
-from syncd.store.sqlite import many, rows, transaction
+from syncd.store.sqlite import chunks, many, pause, rows, transaction
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -88,6 +88,12 @@ class Inbox:
         finally:
             self._db.execute("PRAGMA synchronous=FULL")
             self.is_writable()
+
+    def turns(self, events: Sequence[Event]) -> Iterator[Sequence[Event]]:
+        """As many at a time as an import may append at once, with a pause before each for the receiver."""
+        for chunk in chunks(self._db, events):
+            pause(self._db)
+            yield chunk
 
     def close(self) -> None:
         self._db.close()

@@ -66,7 +66,7 @@ class Jobs:
 
     def carry(self, job: Job, intents: Iterable[Intent]) -> None:
         """These changes are the job's: nobody else sends or plans them until it has ended."""
-        for chunk in chunks(list(intents)):
+        for chunk in chunks(self._db, list(intents)):
             with transaction(self._db):
                 many(self._db, "UPDATE changes SET job_id = ? WHERE id = ?", [(job.id, intent.id) for intent in chunk])
 

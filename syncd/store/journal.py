@@ -73,9 +73,11 @@ class Journal:
         return not found or str(found[0][0]) == _written(rules)[1].hex()
 
     def commit(self, run_id: int, rules_id: int, plans: Iterable[tuple[int, Plan]], now: int) -> None:
-        """(subject, plan): what was settled, what was seen and what is meant to be done, before any call."""
-        for chunk in chunks(list(plans)):
-            with transaction(self._db):
+        """(subject, plan): what was settled, what was seen and what is meant to be done, before any call. Durable when
+        this returns, not piece by piece: no sync while the lock is held, but for the last."""
+        every = list(plans)
+        for chunk in chunks(self._db, every):
+            with transaction(self._db, repeatable=chunk[-1] is not every[-1]):
                 for subject_id, plan in chunk:
                     many(self._db, "UPDATE changes SET state = ? WHERE id = ?", [(s.value, i) for i, s in plan.settled])
                     many(
@@ -159,8 +161,9 @@ class Journal:
     # --- answers ---------------------------------------------------------------------------------------------------
 
     def record(self, outcomes: Iterable[Outcome], now: int) -> None:
-        for chunk in chunks(list(outcomes)):
-            with transaction(self._db):
+        every = list(outcomes)
+        for chunk in chunks(self._db, every):
+            with transaction(self._db, repeatable=chunk[-1] is not every[-1]):
                 for outcome in chunk:
                     self._record(outcome, now)
 
@@ -214,7 +217,7 @@ class Journal:
 
     def sending(self, tokens: Iterable[tuple[Intent, str]]) -> None:
         """(intent, token): the ledger's lines, written before the call that creates the Tasks."""
-        for chunk in chunks(list(tokens)):
+        for chunk in chunks(self._db, list(tokens)):
             with transaction(self._db):
                 many(
                     self._db,

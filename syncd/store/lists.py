@@ -103,7 +103,7 @@ class Lists:
 
     def resolve(self, ids: Iterable[int], now: int) -> None:
         """They have been read."""
-        for chunk in chunks(list(ids)):
+        for chunk in chunks(self._db, list(ids)):
             with transaction(self._db):
                 many(self._db, "UPDATE quarantine SET resolved_at = ? WHERE id = ?", [(now, i) for i in chunk])
 

@@ -50,8 +50,8 @@ class Matching:
 
     def remember(self, moves: Iterable[Move], now: int) -> None:
         """Where ids lead now. What led to one of them leads on; an id that something leads to is no longer moved."""
-        for chunk in chunks(list(moves)):
-            with transaction(self._db):
+        for chunk in chunks(self._db, list(moves)):
+            with transaction(self._db, repeatable=True):
                 for move in chunk:
                     self._db.execute("DELETE FROM moved WHERE sf_id = ?", (move.to_id,))
                     self._db.execute("UPDATE moved SET to_id = ? WHERE to_id = ?", (move.to_id, move.sf_id))
@@ -67,8 +67,8 @@ class Matching:
         the run has planned already is due again instead.
         """
         carriers: dict[int, Subject] = {}
-        for chunk in chunks(list(matches)):
-            with transaction(self._db):
+        for chunk in chunks(self._db, list(matches)):
+            with transaction(self._db, repeatable=True):
                 for match in chunk:
                     self._db.execute("DELETE FROM moved WHERE sf_id = ?", (match.sf_id,))  # it is there (again)
                     carrier, held_by = self._carrier(match)
@@ -87,7 +87,7 @@ class Matching:
 
     def unmatched(self, recipients: Iterable[Recipient], now: int) -> None:
         """Looked up, and no record was found."""
-        for chunk in chunks(list(recipients)):
+        for chunk in chunks(self._db, list(recipients)):
             with transaction(self._db, repeatable=True):
                 many(
                     self._db,

@@ -6,14 +6,13 @@ an import, are dropped again. That holds on events that tell an opt-out too litt
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
 from syncd.model import Subject
 from syncd.rules import OPT_OUTS
-from syncd.store.sqlite import PAUSE, ROWS_A_TRANSACTION, many, rows, transaction
+from syncd.store.sqlite import ROWS_A_TRANSACTION, many, pause, rows, transaction
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -78,7 +77,7 @@ class Prune:
         while page := rows(self._db, _OLD, (after, before, SUBJECTS_A_PAGE)):
             after = page[-1][0]
             yield work.cases([Subject(*row) for row in page])
-            time.sleep(PAUSE)
+            pause(self._db)
 
     def remove(self, case: Case, surplus: Surplus, before: int, said: Pruned) -> None:
         """Whole sends, a few a transaction. If something came meanwhile, the rest stays until the next time."""
@@ -110,7 +109,7 @@ class Prune:
                 "UPDATE activities SET state = 'sealed' WHERE subject_id = ? AND key = ? AND state = 'known'",
                 [(case.subject.id, key) for key in surplus.activities],
             )
-        time.sleep(PAUSE)
+        pause(self._db)
         return True
 
     def changes(self, before: int) -> int:
@@ -133,7 +132,7 @@ class Prune:
                 with transaction(self._db):
                     for sql in (*first, f"DELETE FROM {table} WHERE id = ?"):
                         many(self._db, sql, page)
-                time.sleep(PAUSE)
+                pause(self._db)
         return number
 
 

@@ -22,9 +22,17 @@ T = TypeVar("T")
 ROWS_A_TRANSACTION = 100
 """SQLite's busy handler is not fair: beside back-to-back transactions of 2,000 rows a receiver's commit p99 was 3.4 s,
 with 100 rows and a pause it was 13 ms, as if nobody else wrote."""
-PAUSE = 0.002
+PAUSE, LONGEST_PAUSE = 0.002, 0.1
+"""Seconds between two transactions of one job, if nobody else writes."""
 _PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "temp_store=MEMORY", "secure_delete=FAST")
 BUSY = 10.0  # seconds a writer waits for another
+
+
+class _Connection(sqlite3.Connection):
+    """`held`: seconds that its last transaction kept the others from writing; `seen`: the store's state then."""
+
+    held = 0.0
+    seen = 0
 
 
 def connect(path: Path, *, busy: float = BUSY, shared: bool = False) -> Database:
@@ -36,14 +44,10 @@ def connect(path: Path, *, busy: float = BUSY, shared: bool = False) -> Database
         # SQLite would let everybody read it; the group, as services share it, is the umask's to say
         os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o660))
     try:
-        conn = sqlite3.connect(path, timeout=busy, isolation_level=None, check_same_thread=not shared)
-        for pragma in (
-            "journal_mode=WAL",
-            "synchronous=FULL",
-            "foreign_keys=ON",
-            "temp_store=MEMORY",
-            "secure_delete=FAST",
-        ):
+        conn = sqlite3.connect(
+            path, timeout=busy, isolation_level=None, check_same_thread=not shared, factory=_Connection
+        )
+        for pragma in _PRAGMAS:
             conn.execute(f"PRAGMA {pragma}")
     except sqlite3.Error as error:
         raise StoreError(f"cannot open the store {path}: {error}") from error
@@ -98,8 +102,11 @@ def transaction(db: Database, *, repeatable: bool = False) -> Iterator[Database]
         db.execute("PRAGMA synchronous=NORMAL")
     try:
         db.execute("BEGIN IMMEDIATE")
+        began = time.perf_counter()
         yield db
         db.execute("COMMIT")
+        if isinstance(db.conn, _Connection):
+            db.conn.held = time.perf_counter() - began
     except BaseException as error:
         if db.conn.in_transaction:
             db.execute("ROLLBACK")
@@ -121,12 +128,21 @@ def snapshot(db: Database) -> Iterator[None]:
         db.execute("COMMIT")
 
 
-def chunks(rows: Sequence[T], size: int = ROWS_A_TRANSACTION) -> Iterator[Sequence[T]]:
+def chunks(db: Database, rows: Sequence[T], size: int = ROWS_A_TRANSACTION) -> Iterator[Sequence[T]]:
     """Slices small enough for one write transaction, with a pause between them for the other writers."""
     for start in range(0, len(rows), size):
         if start:
-            time.sleep(PAUSE)
+            pause(db)
         yield rows[start : start + size]
+
+
+def pause(db: Database) -> None:
+    """Between two transactions of one job: if others write meanwhile, as long as the last one kept them waiting."""
+    conn = db.conn
+    if not isinstance(conn, _Connection):
+        raise TypeError(type(conn))
+    before, conn.seen = conn.seen, conn.execute("PRAGMA data_version").fetchone()[0]
+    time.sleep(PAUSE if conn.seen == before else max(PAUSE, min(conn.held, LONGEST_PAUSE)))
 
 
 def rows(db: Database, sql: str, arguments: Sequence[Any] | dict[str, Any] = ()) -> list[Any]:

@@ -6,7 +6,6 @@ Every write is a short transaction of at most a hundred rows, so that the receiv
 from __future__ import annotations
 
 import json
-import time
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +15,7 @@ from syncd.sarbacane import reread
 from syncd.store import forget, lease, mailed, prune, totals
 from syncd.store.ledger import read_ledgers
 from syncd.store.matching import DUE, SUBJECT, Matching
-from syncd.store.sqlite import PAUSE, ROWS_A_TRANSACTION, chunks, insert, many, rows, transaction
+from syncd.store.sqlite import ROWS_A_TRANSACTION, chunks, insert, many, pause, rows, transaction
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -96,7 +95,7 @@ class Work(Matching):
             run_id,
         )
         while self._release(run_id):
-            time.sleep(PAUSE)
+            pause(self._db)
         lease.end(self._db, run_id, now, json.dumps({"ended": "found dead"}))
 
     def _bit_by_bit(self, sql: str, *arguments: int) -> None:
@@ -105,7 +104,7 @@ class Work(Matching):
         while changed == ROWS_A_TRANSACTION:
             with transaction(self._db):
                 changed = self._db.execute(sql, (*arguments, ROWS_A_TRANSACTION)).rowcount
-            time.sleep(PAUSE)
+            pause(self._db)
 
     # --- fresh events, due subjects -----------------------------------------------------------------------------
 
@@ -144,7 +143,7 @@ class Work(Matching):
             totals.add(
                 self._db, ((at, kind, usable(whid), send, campaign) for _, at, kind, _, whid, send, campaign in known)
             )
-        time.sleep(PAUSE)
+        pause(self._db)
         return len(fresh)
 
     def _recipient(self, address: str, whid: str) -> tuple[int, int]:
@@ -188,7 +187,7 @@ class Work(Matching):
             claimed += [Subject(*row) for row in page]
             if len(page) < size:
                 break
-            time.sleep(PAUSE)
+            pause(self._db)
         return claimed
 
     def is_due(self, due_by: int) -> bool:
@@ -197,13 +196,13 @@ class Work(Matching):
 
     def put_off(self, subject_ids: Iterable[int], until: int) -> None:
         """Due again at `until`, or earlier if something comes."""
-        for chunk in chunks(list(subject_ids)):
+        for chunk in chunks(self._db, list(subject_ids)):
             with transaction(self._db, repeatable=True):
                 many(self._db, DUE, [(until, until, subject_id) for subject_id in chunk])
 
     def failed(self, subjects: Iterable[tuple[int, int]], now: int, *, itself: bool = False) -> None:
         """(subject, when to try again): counts the attempt. `itself`: the record is at fault, and not Salesforce."""
-        for chunk in chunks(list(subjects)):
+        for chunk in chunks(self._db, list(subjects)):
             with transaction(self._db):
                 many(
                     self._db,

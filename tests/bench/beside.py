@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING
 from syncd.sandbox import Org, Sandbox
 from syncd.sarbacane import read
 from syncd.store import Inbox, open_store
-from syncd.store.sqlite import chunks
 from tests.bench.contenders import SYNCD, running, worker
 from tests.bench.rounds import Round, has_wrk, measured, told
 from tests.receiver.stored import payload
@@ -67,8 +66,8 @@ def events(store: Path, recipients: int) -> None:
     now = time.time_ns() // 1_000_000
     with closing(open_store(store)) as db:
         db.execute("PRAGMA synchronous=OFF")
-        for numbers in chunks(range(recipients), 10_000):
-            Inbox(db).append([read(payload(number), now) for number in numbers])
+        for start in range(0, recipients, 10_000):
+            Inbox(db).append([read(payload(number), now) for number in range(start, min(start + 10_000, recipients))])
 
 
 def main() -> int:

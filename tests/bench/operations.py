@@ -1,13 +1,15 @@
 """How long backup, forget and prune take, what memory they need, and what a receiver's commits cost meanwhile.
 
-    python -m tests.bench.operations [EVENTS]
+    python -m tests.bench.operations [EVENTS [KEPT]]
 
+KEPT is a file: the filled store is kept there, since filling takes most of the time, and taken from there.
 Not a test: numbers are for comparing within one run. Import is measured by tests.bench.importing.
 """
 
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -73,7 +75,11 @@ if __name__ == "__main__":
         here = Path(place)
         (here / "secrets").mkdir(mode=0o700)
         (here / "syncd.toml").write_text(CONFIG)
-        fill(here / "syncd.db", wanted)
+        kept = Path(sys.argv[2]) if len(sys.argv) > 2 else None
+        if kept is None or not kept.exists():
+            fill(here / "syncd.db", wanted)
+        if kept:
+            shutil.copy(*((kept, here / "syncd.db") if kept.exists() else (here / "syncd.db", kept)))
         print("  receiver's commits, idle:", told(commits(here / "syncd.db", lambda number: number < 500)))
         measure(here, "backup", str(here / "copy.db"))
         measure(here, "forget", "n1@example.fr")
