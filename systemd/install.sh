@@ -82,7 +82,8 @@ packages() {
   fi
   "$python" -m venv --without-pip "$new"
   "$tools/bin/python" -m pip --python "$new/bin/python" install -qq --disable-pip-version-check --no-compile \
-    --require-hashes -r .locks/run.txt
+    --no-deps --require-hashes -r .locks/run.txt # the lock is complete: see .ci/venv
+  "$tools/bin/python" -m pip --python "$new/bin/python" check -q --disable-pip-version-check
   [ "$tools" = .venv ] || rm -rf "$tools"
 }
 
