@@ -95,6 +95,13 @@ def test_one_that_is_locked_goes_later(scanned: Syncd, org: Org) -> None:
     assert org.all("Task") == []
 
 
+def test_one_that_salesforce_cannot_delete_now_goes_later(scanned: Syncd, org: Org) -> None:
+    org.faults.add(Fault(**DELETE, row_code="SERVER_UNAVAILABLE", times=1))
+    assert (scanned.run().failed, len(org.all("Task"))) == (1, 1)
+    scanned.later(hours=1)
+    assert (scanned.run().ended, org.all("Task")) == ("done", [])
+
+
 def test_if_the_tasks_cannot_be_read_a_person_has_to_look(scanned: Syncd, org: Org) -> None:
     org.faults.add(Fault(path="queryAll", status=400, code="INVALID_FIELD", times=1))
     assert (scanned.run().ended, len(org.all("Task"))) == ("fatal", 1)

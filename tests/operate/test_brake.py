@@ -140,6 +140,13 @@ def test_a_dry_run_shows_what_would_be_held_and_the_run_holds_just_that(
     assert held == {one["whId"] for one in gone if not org.get(one["whId"])["IsEmailBounced"]}
 
 
+def test_without_the_brake_a_dry_run_holds_nothing_either(unbraked: Syncd, org: Org) -> None:
+    unbraked.receive(*bounces(people(org, 60)))
+    said = unbraked.run(write=False)
+    assert (said.planned, said.held) == ({"mark": 60}, {})
+    assert (dict(unbraked.run().changes), marked(org)) == ({"done": 60}, 60)
+
+
 def test_a_dry_run_knows_what_was_held_released_and_dropped(
     command: Commands, syncd: Syncd, org: Org, waiting: list[dict[str, str]]
 ) -> None:
