@@ -20,7 +20,7 @@ from tempfile import TemporaryDirectory
 
 from syncd.sarbacane import read
 from syncd.store import Inbox, Work, open_store
-from tests.bench.importing import CONFIG
+from tests.receiver.configured import configuration
 
 START = datetime(2026, 1, 5, 9, tzinfo=UTC)
 KINDS = ["soft_bounce"] * 8 + ["delivered"] * 7 + ["open"] * 3 + ["click"] * 1 + ["hard_bounce"] * 1
@@ -45,8 +45,7 @@ def payload(number: int, chance: random.Random) -> dict[str, object]:
 
 
 def fill(directory: Path, events: int) -> None:
-    (directory / "syncd.toml").write_text(CONFIG)
-    (directory / "secrets").mkdir(mode=0o700)
+    configuration(directory)
     db = open_store(directory / "syncd.db")
     db.execute("PRAGMA synchronous=OFF")
     chance = random.Random(1)

@@ -1,44 +1,38 @@
-"""How long an import takes, what memory it needs, and what a receiver's commits cost meanwhile.
+"""How long an import takes, what memory it needs, and what a receiver's answers cost meanwhile.
 
-    python -m tests.bench.importing [LINES [lines] [array]]
+    python -m tests.bench.importing [LINES] [--shape lines array] [--kills 5]
 
+With kills, another import of the same file is killed with -9 so many times, each time started again, and then counted.
 Not a test: numbers are for comparing within one run.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
-import re
+import random
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from syncd.sarbacane import read
-from syncd.store import Inbox, open_store
-
-START = datetime(2020, 1, 1, tzinfo=UTC)
-CONFIG = """\
-secrets_dir = "secrets"
-[store]
-url = "sqlite:///syncd.db"
-[salesforce]
-username = "nobody@syncd.example"
-consumer_key = "none"
-"""
-PAUSE = 0.02
+from tests.bench.deliveries import IDLE, beside, deliveries, payload, receiver, told
+from tests.receiver.stored import query
 
 
-def payload(number: int, who: str = "n") -> dict[str, object]:
-    return {
-        "email": f"{who}{number % 200_000}@example.fr", "campaignId": "c1", "sendId": f"s{number // 200_000}",
-        "subject": "Nos nouveautés de novembre", "from": "news@acme.example", "operatingSystem": "LINUX",
-        "browser": "FIREFOX4 48.0", "webmail": "Unknown", "type": "open", "whId": f"003A{number % 200_000:011}",
-        "date": (START + timedelta(seconds=number)).isoformat(),
-    }  # fmt: skip
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.importing", description=__doc__)
+    parser.add_argument("lines", type=int, nargs="?", default=100_000)
+    parser.add_argument("--shape", nargs="+", choices=("lines", "array"), default=["lines", "array"])
+    parser.add_argument("--kills", type=int, default=5)
+    arguments = parser.parse_args()
+    for shape in arguments.shape:
+        print(f"{arguments.lines:,} events, {shape}", flush=True)
+        with TemporaryDirectory() as name:
+            write(Path(name) / "events.json", arguments.lines, shape)
+            seconds = _measured(Path(name), arguments.lines)
+            _killed(Path(name), arguments.lines, arguments.kills, seconds)
 
 
 def write(path: Path, lines: int, layout: str) -> None:
@@ -50,56 +44,54 @@ def write(path: Path, lines: int, layout: str) -> None:
         file.write("]" if layout == "array" else "")
 
 
-def commits(store: Path, goes_on: Callable[[int], bool]) -> list[float]:
-    """Seconds, sorted, of commits of one event each, as a quiet receiver makes them. `goes_on`: given their number."""
-    db = open_store(store)
-    took: list[float] = []
-    while goes_on(len(took)):
-        event = read(payload(len(took), f"r{time.time_ns()}"), 1)
-        before = time.perf_counter()
-        Inbox(db).append([event])
-        took.append(time.perf_counter() - before)
-        time.sleep(PAUSE)
-    db.close()
-    return sorted(took)
+def start(directory: Path, *arguments: str) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "syncd", "--config", str(directory / "syncd.toml"), *arguments]
+    return subprocess.Popen(command, stdout=subprocess.PIPE)
 
 
-def told(took: list[float]) -> str:
-    return f"median {took[len(took) // 2] * 1e3:.1f} ms, p99 {took[len(took) * 99 // 100] * 1e3:.1f} ms"
+def _measured(directory: Path, lines: int) -> float:
+    """The seconds of the first import."""
+    took = []
+    with receiver(directory) as port:
+        idle = deliveries(port, lambda number: number < IDLE)
+        print("  receiver's answers, idle:", told(idle), flush=True)
+        for way in ("first", "again, all known"):
+            began = time.perf_counter()
+            answers, memory = beside(start(directory, "import", str(directory / "events.json")), port)
+            took.append(time.perf_counter() - began)
+            print(f"  {way}: {took[-1]:.1f} s, {lines / took[-1]:,.0f} a second, at most {memory / 1024:.0f} MiB")
+            print("    receiver's answers meanwhile:", told(answers, idle), flush=True)
+    return took[0]
 
 
-def peak(process: subprocess.Popen[bytes]) -> int:
-    """The most memory it had so far, in KiB."""
-    try:
-        found = re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{process.pid}/status").read_text())
-    except OSError:
-        return 0
-    return int(found[1]) if found else 0
+def _killed(directory: Path, lines: int, kills: int, seconds: float) -> None:
+    """Into a new store, with deaths at random moments of what the whole would take."""
+    dice = random.Random(lines)
+    for file in directory.glob("syncd.db*"):
+        file.unlink()
+    with receiver(directory) as port:
+        most = 0
+        for _ in range(kills):
+            process = start(directory, "import", str(directory / "events.json"))
+            _, memory = beside(process, port, until=dice.uniform(1, 1 + seconds / kills))
+            process.kill()
+            process.wait()
+            most = max(most, memory)
+            print("  killed at", _stored(directory), "events", flush=True)
+        process = start(directory, "import", str(directory / "events.json"))
+        _, memory = beside(process, port)
+        assert process.stdout
+        said = process.stdout.read().decode().strip().rpartition(": ")[2]
+    stored = _stored(directory)
+    print(f"  then: {said}; {stored:,} stored of {lines:,}, at most {max(most, memory) / 1024:.0f} MiB", flush=True)
+    assert stored == lines
 
 
-def measure(directory: Path, lines: int, layout: str) -> None:
-    (directory / "secrets").mkdir(mode=0o700)
-    (directory / "syncd.toml").write_text(CONFIG)
-    write(directory / "events.json", lines, layout)
-    command = [sys.executable, "-m", "syncd", "--config", str(directory / "syncd.toml"), "import"]
-    print("  receiver's commits, idle:", told(commits(directory / "syncd.db", lambda number: number < 500)))
-    for way in ("first", "again, all known"):
-        began, memory = time.perf_counter(), [0]
-        process = subprocess.Popen([*command, str(directory / "events.json")], stdout=subprocess.DEVNULL)
-
-        def goes_on(_: int, process: subprocess.Popen[bytes] = process, memory: list[int] = memory) -> bool:
-            memory.append(peak(process))
-            return process.poll() is None
-
-        took = commits(directory / "syncd.db", goes_on)
-        seconds = time.perf_counter() - began
-        print(f"  {way}: {seconds:.1f} s, {lines / seconds:,.0f} a second, at most {max(memory) / 1024:.0f} MiB")
-        print("  receiver's commits meanwhile:", told(took))
+def _stored(directory: Path) -> int:
+    """Those of the import; the deliveries beside it are of others."""
+    ((number,),) = query(directory / "syncd.db", "SELECT count(*) FROM events WHERE address LIKE 'n%'")
+    return int(number)
 
 
 if __name__ == "__main__":
-    wanted = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
-    for shape in sys.argv[2:] or ("lines", "array"):
-        print(f"{wanted:,} events, {shape}")
-        with TemporaryDirectory() as place:
-            measure(Path(place), wanted, shape)
+    main()
