@@ -27,6 +27,16 @@ hypothesis_settings.register_profile(
 hypothesis_settings.register_profile("fuzz", hypothesis_settings.get_profile("suite"), max_examples=100_000)
 hypothesis_settings.load_profile("suite")
 
+HERE = Path(__file__).parent
+TRACED = {"engine", "operate"}
+"""Rooms whose tests, with those in HERE, cover what must be covered whole. Tracing costs a third of a test's time."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.parent != HERE and item.path.parent.name not in TRACED:
+            item.add_marker(pytest.mark.no_cover)
+
 
 @pytest.fixture(scope="session")
 def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
