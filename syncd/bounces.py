@@ -11,6 +11,7 @@ sender is asked before what blames the address: a good customer called dead cost
 from __future__ import annotations
 
 import re
+import unicodedata
 from functools import cache, lru_cache
 from itertools import groupby
 from operator import itemgetter
@@ -93,25 +94,27 @@ _QUOTING = re.compile(
 _NOT_OF_THE_RECIPIENT = _any_of(
     r"in reply to (?:mail from|helo|ehlo|initial)|after (?:mail from|initial connection|helo|ehlo)",
     r"did not like our mail from|refused to talk to me|but (?:sender was|my name was|greeting)",
-    r"smtpsenderfailedexception|sender (?:address )?(?:reject|verif)|verif\w+ sender",
+    r"smtpsenderfailedexception|sender (?:address )?(?:reject|verif)|verif\w+ sender|\b[45]\.1\.[78]\b",
 )
 _WRAPPING = _any_of(
     r"\bhost \S{1,255} ?\[[^\s\]]{1,45}\]|smtp error from remote mail(?: server|er)|in reply to [a-z ]{2,30} command",
     r"after (?:rcpt to|end of data|mail from|pipelined)\b|\[(?:rcpt_to|data)\]",
 )
 _LINK = re.compile(r"(?:https?|ftp)[^\s<>\"']{1,2000}")
-_ADDRESS = re.compile(r"[\w.+=/?&'-]{0,64}@\w[\w-]*(?:\.\w[\w-]*)*")
+_ADDRESS = re.compile(r"(?:[\w+=/?&'-]|\.(?!\.)){0,64}@\w[\w-]*(?:\.\w[\w-]*)*")
 _NOT_A_WORD = re.compile(r"[^\w.'/#@]+|_+|\.(?!\w)|(?<!\w)\.|(?<!\w)'|'(?!\w)")
 _CODE = re.compile(r"(?<![\w.])[245]\.(\d{1,2}\.\d{1,3})(?![\w]|\.\d)")
 _REPLY = re.compile(r"\b[45]\d\d\b")
-_PLAIN = str.maketrans("àâäáãçéèêëíîïñóôöõúùûü’‘´`", "aaaaaceeeeiiinoooouuuu" + "'" * 4)
-_LINK_WORDS = {"groups.google.com": "groupposting", "spamhaus": "spamhaus", "spamcop": "spamcop"}
+_CONTINUED = re.compile(r"\b[245]\d\d-(?:[245]\.\d{1,3}\.\d{1,3} )?")
+_ACCENT = re.compile("[\u0300-\u036f]")
+_PLAIN = str.maketrans("łø’‘´`", "lo" + "'" * 4)
+_LINK_WORDS = {"groups.google.com": "groupposting", "spamhaus": "spamhaus", "spamcop": "spamcop", "denyip": "denyip"}
 
 
 _Table = tuple[tuple[Reason, re.Pattern[str]], ...]
 
 
-@cache  # when the first text is asked for: it takes a tenth of a second, which no command should wait for in vain
+@cache  # when the first text is asked for: it takes some 40 ms, which no command should wait for in vain
 def _tables() -> tuple[_Table, _Table]:
     return _compiled(TEXTS), _compiled(LOOSE_TEXTS)
 
@@ -120,17 +123,17 @@ def _compiled(table: tuple[tuple[Reason, str], ...]) -> _Table:
     """One expression for each run of a reason. All start at a word; gaps are bounded, so any text takes linear time."""
     gap = r"(?: \S{1,40}){0,5}? "
     runs = ((reason, "|".join(pattern for _, pattern in run)) for reason, run in groupby(table, key=itemgetter(0)))
-    return tuple((reason, re.compile(rf"\b(?:{patterns})".replace(" ~ ", gap))) for reason, patterns in runs)
+    return tuple((reason, re.compile(_bare(rf"\b(?:{patterns})").replace(" ~ ", gap))) for reason, patterns in runs)
 
 
 def classify(smtp: str, category: str = "", return_code: str = "") -> Reason:
     """Why a mail bounced, from what Sarbacane tells of it: the server's text, its own category, the SMTP reply code."""
-    return _classify(smtp[:LONGEST], category[:40], return_code[:10])
+    return _classify(" ".join(smtp.split())[:LONGEST], category[:40], return_code[:10])
 
 
 @lru_cache(maxsize=1024)  # a campaign brings the same few texts again and again
 def _classify(smtp: str, category: str, return_code: str) -> Reason:
-    text = " ".join(smtp.split()).lower().translate(_PLAIN)
+    text = _unfolded(_bare(smtp.casefold()).casefold().translate(_PLAIN))[:LONGEST]
     own_words = _QUOTING.split(text)[-1]
     reason = _from_words(own_words, return_code) or _from_words(text, return_code)
     if (reason is None or reason in _ABOUT_THE_ADDRESS) and _NOT_OF_THE_RECIPIENT.search(text):
@@ -154,10 +157,24 @@ def _first(words: str, table: _Table) -> Reason | None:
     return next((reason for reason, pattern in table if pattern.search(words)), None)
 
 
+def _bare(text: str) -> str:
+    """Without accents, so that nobody has to know whether a server sends them."""
+    return unicodedata.normalize("NFC", _ACCENT.sub("", unicodedata.normalize("NFKD", text)))
+
+
+def _unfolded(text: str) -> str:
+    """One line of a reply of several, each of which begins with the code, mid-sentence (RFC 5321, 4.2.1)."""
+    line = _CONTINUED.search(text)
+    if line is None:
+        return text
+    begin, rest = text[: line.end()], text[line.end() :]
+    return begin + rest.replace(line.group(), "").replace(line.group().replace("-", " ", 1), "")
+
+
 def _plain(text: str, return_code: str) -> str:
     """Only the words: an address or a link may hold any of them (user-unknown@, /blocked)."""
     hints = " ".join(word for part, word in _LINK_WORDS.items() if part in text)
-    words = _NOT_A_WORD.sub(" ", _ADDRESS.sub(" ", _LINK.sub(" ", _WRAPPING.sub(" ", text))))
+    words = _NOT_A_WORD.sub(" ", _ADDRESS.sub(" addr ", _LINK.sub(" ", _WRAPPING.sub(" ", text))))
     reply = "" if _REPLY.search(words) else return_code
     return " ".join(f"{reply} {words} {hints}".split())
 

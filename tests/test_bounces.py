@@ -6,6 +6,7 @@ import csv
 import os
 import time
 from collections import Counter
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,36 @@ SHARED = Path(os.environ.get("SHARED_DATA") or Path(__file__).parents[2] / "shar
 SAMPLE = SHARED / "data" / "smtp_diagnostics_sample.tsv"
 TEXTS = Path(__file__).with_name("bounce_texts.tsv")  # shapes that servers publish, hosts made up; from no corpus
 INVALID = {Reason.ADDRESS_UNKNOWN, Reason.DOMAIN_UNKNOWN, Reason.MAILBOX_DISABLED}
+
+# How servers say that nobody is there, and what they add when they mean the sender, the mail, or no room.
+NOBODY = (
+    "550 5.1.1 User unknown",
+    "550 No such user here",
+    "550 5.1.1 <jd@acme.example>: Recipient address rejected",
+    "550 5.7.1 Mailbox unavailable",
+    "550 Requested action not taken: mailbox unavailable",
+    "553 5.3.0 No such recipient",
+    "550 5.1.10 RESOLVER.ADR.RecipientNotFound",
+    "550 5.1.2 Host unknown",
+    "550 5.1.1 The email account that you tried to reach does not exist",
+    "550 5.1.1 Benutzer unbekannt",
+    "550 5.1.1 Utilisateur inconnu",
+    "550 用户不存在",
+)
+BLAME = (
+    "your IP is blocked", "sender blocked", "blocked using zen.dnsbl.example", "your IP has a poor reputation",
+    "Client host [203.0.113.9] blocked", "listed on a blacklist", "your domain is blacklisted", "no reverse DNS",
+    "sender address rejected", "sender verify failed", "HELO rejected", "your email has been blocked",
+    "message rejected as spam", "looks like spam", "message contains a virus", "content rejected", "phishing",
+    "suspicious message", "bulk mail", "blocked by policy", "rejected by local policy", "policy violation",
+    "message rejected due to security policies", "administrative prohibition", "mailbox is full", "over quota",
+    "mailbox size limit exceeded", "out of storage space", "DMARC policy", "SPF check failed", "relay access denied",
+    "message size exceeds limit", "too many connections", "rate limited", "greylisted, try again", "expéditeur refusé",
+    "rejeté pour cause de spam", "courrier indésirable", "boîte pleine", "Absender gesperrt", "Postfach ist voll",
+    "remitente rechazado", "buzón lleno", "mittente rifiutato", "casella piena", "remetente bloqueado",
+    "сообщение отклонено как спам", "ящик переполнен", "垃圾邮件", "邮箱已满",
+    "IP被列入黑名单", "迷惑メール", "容量オーバー",
+)  # fmt: skip
 
 
 def rows(path: Path) -> list[dict[str, str]]:
@@ -73,6 +104,13 @@ def test_every_reason_has_texts() -> None:
             Reason.CONTENT,
         ),
         (
+            "refused for the sender's domain, whatever the words",
+            "550 5.1.8 <news@acme.example>: Host or domain name not found",
+            "",
+            "",
+            Reason.BLOCKED,
+        ),
+        (
             "refused before a recipient was named",
             "host mx.acme.example[203.0.113.9] said: 550 5.1.1 unknown user (in reply to MAIL FROM command)",
             "",
@@ -85,10 +123,17 @@ def test_what_beats_what(story: str, text: str, category: str, return_code: str,
     assert reason is classify(text, category, return_code), story
 
 
+def test_who_blames_another_never_blames_the_address() -> None:
+    shapes = ("{0}: {1}", "{0}; {1}", "{1}. {0}", "{0} ({1})")
+    texts = [shape.format(nobody, blame) for shape, nobody, blame in product(shapes, NOBODY, BLAME)]
+    assert not [text for text in texts if classify(text) in INVALID]
+
+
 @pytest.mark.parametrize(
     "unit",
     ["a", " ", "user ", "user user address ", "550 ", "5.1.1 ", "5.", "@", "a@", "a@b.", "<", "http", "http://a ", ".",
-     "host [", "the response ", "the response was: ", "message size ", "not not ", "unknown or ", "your ip ", "é"],
+     "host [", "the response ", "the response was: ", "message size ", "not not ", "unknown or ", "your ip ", "é",
+     "no such ", "550-5.1.1 ", "sender ", "connection from ", "用户", "邮箱已", "ﷺ", "i\u0307"],
 )  # fmt: skip
 def test_no_text_takes_long(unit: str) -> None:
     started = time.process_time()
