@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import csv
 import os
+import re
 import time
+import unicodedata
 from collections import Counter
 from itertools import product
 from pathlib import Path
 
 import pytest
+from hypothesis import assume, example, given
+from hypothesis import strategies as st
 
 from syncd.bounces import Reason, classify
 
@@ -127,6 +131,35 @@ def test_who_blames_another_never_blames_the_address() -> None:
     shapes = ("{0}: {1}", "{0}; {1}", "{1}. {0}", "{0} ({1})")
     texts = [shape.format(nobody, blame) for shape, nobody, blame in product(shapes, NOBODY, BLAME)]
     assert not [text for text in texts if classify(text) in INVALID]
+
+
+@given(st.text(), st.text(), st.text())
+@example("@", "\0", "\0")
+@example("5.1.1\ud800 550-", "", "550")
+def test_any_text_has_a_reason(text: str, category: str, return_code: str) -> None:
+    assert classify(text, category, return_code) in set(Reason)
+
+
+KNOWN = [row["text"] for row in rows(TEXTS)]
+SPACE = st.sampled_from([" ", "  ", "\t", "\r\n", "\r\n ", "\n\t"])
+
+
+@given(st.sampled_from(KNOWN), st.data())
+def test_neither_case_nor_accents_nor_lines_change_the_reason(text: str, data: st.DataObject) -> None:
+    cased = "".join(data.draw(st.sampled_from([letter.lower(), letter.upper(), letter])) for letter in text)
+    broken = "".join(data.draw(SPACE) if letter == " " else letter for letter in cased)
+    assert [classify(text)] * 2 == [classify(broken), classify(unicodedata.normalize("NFD", broken))]
+
+
+@given(st.sampled_from(KNOWN), st.data())
+def test_a_reply_of_several_lines_says_what_it_says_in_one(text: str, data: st.DataObject) -> None:
+    mark = re.match(r"[45]\d\d (?:[45]\.\d{1,3}\.\d{1,3} )?", text)
+    assume(mark)
+    begin = mark.group() if mark else ""
+    words = text.removeprefix(begin).split(" ")
+    begins = {0} | data.draw(st.sets(st.integers(0, len(words) - 1)))
+    lines = {i: begin if i == max(begins) else begin.replace(" ", "-", 1) for i in begins}
+    assert classify(text) is classify(" ".join(lines.get(i, "") + word for i, word in enumerate(words)))
 
 
 @pytest.mark.parametrize(
