@@ -59,7 +59,8 @@ R = Reason
 
 UNAVAILABLE = (
     r"(?:(?:mail ?box|user|account) (?:is )?(?:currently )?(?:unava\w+|not available)|"
-    r"unavailable (?:mail )?(?:user|mail ?box))"
+    r"unavailable (?:mail )?(?:user|mail ?box)|boite aux lettres (?:indisponible|non disponible)|"
+    r"postfach (?:ist )?nicht (?:verfugbar|erreichbar)|buzon no disponible|casella (?:di posta )?non disponibile)"
 )
 SIZE_OF = r"(?:size |length |file |is |was |body |content |header )*"
 SOMEBODY = r"(?:mail ?box(?:es)?|accounts?|users?|one|persons?|recipients?|address(?:es)?)"
@@ -99,7 +100,7 @@ TEXTS: tuple[tuple[Reason, str], ...] = (
     (R.BLOCKED, r"bl0000\d\d|aup#\w*|(?:rtr|rly|dyn|con|dns) (?:b|t|nr|su|du|ch|bl|sc)\d?\b|(?:dy|ou) 001\b|sc 00\d\b"),
     (R.BLOCKED, r"tss\d\d"),
     (R.BLOCKED, r"ask your postmaster|reputation|senderbase|(?:user|many|excessive|spam) complaints"),
-    (R.BLOCKED, r"refused due to abuse"),
+    (R.BLOCKED, r"refused due to abuse|listed (?:at|in|on|by) \S{1,63}\.\w"),
     (R.BLOCKED, r"open ?(?:relay|proxy)|spam ?(?:source|trap|mer)|sending spam|(?:bad|suspected spam) ip\b"),
     (R.BLOCKED, r"(?:spams?|unsolicited|abuse|junk) ~ from (?:your|this|ip)|too many ~ (?:unknown|invalid|bad|spam)"),
     (R.BLOCKED, r"excessive (?:\w+ )?(?:unknown|invalid|bad)|(?:blocked|rejected) by (?:the )?(?:recipient|user)"),
@@ -121,8 +122,8 @@ TEXTS: tuple[tuple[Reason, str], ...] = (
     (R.BLOCKED, r"(?:invalid|sending) ips?\b|client (?:host|ip|address)|access denied banned|banned send"),
     (R.BLOCKED, r"unverifiable sending"),
     (R.BLOCKED, rf"(?:your|sending|client|connecting|ip) (?:\w+ )?(?:address|host|domain)(?: name)?\b ~ {UNKNOWN}"),
-    (R.BLOCKED, r"no access from mail server|refused to talk|your domain has no|from that domain|(?:invalid|bad) dns"),
-    (R.BLOCKED, r"return mx"),
+    (R.BLOCKED, r"no access (?:for|from) (?:this|your|mail server)|refused to talk"),
+    (R.BLOCKED, r"your domain has no|from that domain|(?:invalid|bad) dns|return mx"),
     (R.BLOCKED, r"(?:sender|from)(?:'s)? (?:e ?mail )?(?:address|domain|account|host|mail ?box|name)\b"),
     (R.BLOCKED, rf"{SENDER}{NOT_THE_RECIPIENT}(?:{REFUSED}|{UNKNOWN}|verif|resolv|valid|suspend|missing|bad|spam)"),
     (R.BLOCKED, rf"{SENDER}{NOT_THE_RECIPIENT}(?:has no|must exist|not\b|\w+n't|un\w+ed)"),
@@ -194,7 +195,7 @@ TEXTS: tuple[tuple[Reason, str], ...] = (
     (R.CONTENT, r"(?:banned|forbidden|prohibited) (?:file|ext|word|phrase)|rfc ?5?(?:5322|2822|822)\b|[78] ?bit"),
     (R.CONTENT, r"(?:bare|stray) (?:lf|cr|newline|line ?feed)|invalid (?:data in|characters)|comply with ~ standards"),
     (R.CONTENT, rf"{BROKEN} ~ (?:headers?|message id|date|subject|mime|charset)\b"),
-    (R.CONTENT, r"header ~ (?:invalid|missing|malformed|illegal)"),
+    (R.CONTENT, r"headers? error|header ~ (?:invalid|missing|malformed|illegal)"),
     (R.CONTENT, r"malformed (?:message|mail|address)|ofr 506|(?:looks|seems) (?:like )?(?:suspicious|unwanted)|hvu"),
     (R.CONTENT, r"conversion (?:fail|require)"),
     (R.CONTENT, r"dt spm|suspicious|(?:file|dangerous) (?:ext|type)|urls?\b|ou 002\b"),
@@ -208,7 +209,7 @@ TEXTS: tuple[tuple[Reason, str], ...] = (
     (R.DOMAIN_UNKNOWN, rf"{DOMAIN} ~ (?:{UNKNOWN}|unresolv|(?:\w+n't|not|cannot) (?:be )?(?:resolv|valid|locat))"),
     (R.DOMAIN_UNKNOWN, rf"{DOMAIN} ~ (?:no (?:mx|dns|valid)|could not be|may not exist|retired|expired|no longer)"),
     (R.DOMAIN_UNKNOWN, rf"{NO_SUCH} (?:recipient |destination |mail |remote )*(?:host|domain)|unresolvable(?! addr)"),
-    (R.DOMAIN_UNKNOWN, r"no domain\b|domain ~ (?:accepts no mail|obsolete)"),
+    (R.DOMAIN_UNKNOWN, r"no domain\b|destination system address|domain ~ (?:accepts no mail|obsolete)"),
     (R.DOMAIN_UNKNOWN, r"no (?:\w+ )?(?:mx|dns|mail exchanger?s?|a record)\b ~ (?:record|entr|found|for|exist|host)"),
     (R.DOMAIN_UNKNOWN, r"no dns a"),
     (R.DOMAIN_UNKNOWN, r"no (?:mx|dns|a) record|no mail hosts? for|null mx|no route to domain|unroute?able"),
