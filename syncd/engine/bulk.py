@@ -18,11 +18,12 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 from syncd.engine.restored import is_restored
 from syncd.engine.writing import (
     fields_answered,
+    put_off_locked,
     record,
-    task_created,
     task_id_of,
     task_uncertain,
     task_updated,
+    tasks_created,
     token_of,
 )
 from syncd.errors import BudgetSpent, Fatal, Retriable
@@ -225,7 +226,7 @@ def _answered(c: Context, said: Summary, job: Job, part: Sequence[Result]) -> No
         receipts = {c.crm.tasks.token_of(result.row): result.receipt for result in part}
         sent = c.jobs.of_records(job, [result.row.get("WhoId", "") for result in part])
         mine = [(intent, receipts[token]) for intent in sent if (token := token_of(intent)) in receipts]
-        record(c, said, [task_created(c, intent, receipt) for intent, receipt in mine])
+        put_off_locked(c, said, tasks_created(c, said, mine))
 
 
 def _field(c: Context, intent: Intent, receipt: Receipt, intents: Sequence[Intent]) -> Outcome:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from syncd.engine.context import Context, Summary
     from syncd.model import Value
+    from syncd.salesforce import Found
     from syncd.store import Intent
 
     _Unsent = Callable[[Context, Intent, Receipt, bool], Outcome]
@@ -105,7 +106,18 @@ def create_tasks(c: Context, said: Summary, intents: Sequence[Intent]) -> Locked
         receipts = ask(c, said, list(by_token.values()), lambda: c.crm.tasks.create(new), _task_unsent)
     except Refused as error:
         raise refused(c, said, intents, error, _task_unsent) from error
-    return _recorded(c, said, list(by_token.values()), receipts, task_created)
+    return tasks_created(c, said, list(zip(by_token.values(), receipts, strict=True)))
+
+
+def tasks_created(c: Context, said: Summary, answered: Sequence[tuple[Intent, Receipt]]) -> Locked:
+    """Records them. Of those that are said to be there already it is looked up which one it is."""
+    doubtful = {intent.id: receipt for intent, receipt in answered if c.crm.tasks.may_exist(receipt)}
+    locked = _recorded(c, said, [one for one in answered if one[0].id not in doubtful], task_created)
+    if doubtful:
+        same = [intent for intent, _ in answered if intent.id in doubtful]
+        there = ask(c, said, same, lambda: c.crm.tasks.with_tokens(map(token_of, same)), _task_in_doubt)
+        record(c, said, [task_there(c, i, doubtful[i.id], there.get(token_of(i))) for i in same])
+    return locked
 
 
 def update_tasks(c: Context, said: Summary, intents: Sequence[Intent]) -> Locked:
@@ -114,19 +126,17 @@ def update_tasks(c: Context, said: Summary, intents: Sequence[Intent]) -> Locked
         receipts = ask(c, said, intents, lambda: c.crm.tasks.update(known), field_unsent)
     except Refused as error:
         raise refused(c, said, intents, error, field_unsent) from error
-    return _recorded(c, said, intents, receipts, task_updated)
+    return _recorded(c, said, list(zip(intents, receipts, strict=True)), task_updated)
 
 
 def _recorded(
     c: Context,
     said: Summary,
-    intents: Sequence[Intent],
-    receipts: Sequence[Receipt],
+    answered: Sequence[tuple[Intent, Receipt]],
     outcome: Callable[[Context, Intent, Receipt], Outcome],
 ) -> Locked:
-    pairs = list(zip(intents, receipts, strict=True))
-    record(c, said, [outcome(c, i, receipt) for i, receipt in pairs if receipt.fate is not Fate.LOCKED])
-    return [(intent, receipt) for intent, receipt in pairs if receipt.fate is Fate.LOCKED]
+    record(c, said, [outcome(c, i, receipt) for i, receipt in answered if receipt.fate is not Fate.LOCKED])
+    return [(intent, receipt) for intent, receipt in answered if receipt.fate is Fate.LOCKED]
 
 
 def token_of(intent: Intent) -> str:
@@ -139,15 +149,22 @@ def task_id_of(intent: Intent) -> str:
 
 def task_created(c: Context, intent: Intent, receipt: Receipt) -> Outcome:
     key, subject = intent.change.activity, intent.subject_id
-    if receipt.fate is Fate.EXISTS:  # made before, and nobody remembers: it is looked up
-        c.work.put_off([subject], c.now() + 1)
-        unknown = Activity(key, token_of(intent), ActivityState.UNCERTAIN, not_before=c.now())
-        return Outcome(intent.id, subject, State.UNCERTAIN, receipt, unknown)
     state = state_of(c, intent, receipt)
     if state is not State.DONE:
         return Outcome(intent.id, subject, state, receipt, unmade=key)
     made = Activity(key, token_of(intent), ActivityState.KNOWN, receipt.sf_id, content_digest(intent.change.after))
     return Outcome(intent.id, subject, state, receipt, made)
+
+
+def task_there(c: Context, intent: Intent, refusal: Receipt, found: Found | None) -> Outcome:
+    """One with its token was made before, and nobody remembers; or, without one, the refusal is as any other."""
+    if found is None:
+        return task_created(c, intent, refusal)
+    c.work.put_off([intent.subject_id], c.now() + 1)  # its text may be of then
+    state = ActivityState.GONE if found.deleted else ActivityState.KNOWN
+    known = Activity(intent.change.activity, token_of(intent), state, found.task_id, content_digest(found.values))
+    receipt = Receipt(found.task_id, words="it was there already")
+    return Outcome(intent.id, intent.subject_id, State.DONE, receipt, known)
 
 
 def task_updated(c: Context, intent: Intent, receipt: Receipt) -> Outcome:
@@ -167,6 +184,10 @@ def _task_unsent(c: Context, intent: Intent, receipt: Receipt, uncertain: bool) 
     key, subject = intent.change.activity, intent.subject_id
     if not uncertain:
         return Outcome(intent.id, subject, State.SUPERSEDED, receipt, unmade=key)
+    return task_uncertain(c, intent, receipt)
+
+
+def _task_in_doubt(c: Context, intent: Intent, receipt: Receipt, _: bool) -> Outcome:
     return task_uncertain(c, intent, receipt)
 
 

@@ -94,7 +94,6 @@ class Fate(StrEnum):
     LOCKED = "locked"  # somebody else writes it at this moment
     MOVED = "moved"  # not what it was when it was read: merged, converted; planned anew
     GONE = "gone"  # the record or Task is deleted
-    EXISTS = "exists"  # what was to be created is there already
     FULL = "full"  # nothing new can be created; what exists can be changed
     STOP = "stop"  # nobody's row will be taken
     REJECTED = "rejected"

@@ -37,9 +37,6 @@ FATES: Mapping[str, Fate] = {
     # Another record by now: look where it went (MasterRecordId, ConvertedContactId).
     "ENTITY_IS_DELETED": Fate.GONE,
     "CANNOT_UPDATE_CONVERTED_LEAD": Fate.MOVED,
-    # On a replay it is what was wanted: look which one it is.
-    "DUPLICATE_VALUE": Fate.EXISTS,
-    "DUPLICATE_EXTERNAL_ID": Fate.EXISTS,
     # "The operation you requested isn't allowed due to a security policy in your organization" (Marketo diagnostics);
     # nobody's row will be taken until an administrator has changed something.
     "TXN_SECURITY_NO_ACCESS": Fate.STOP,

@@ -95,15 +95,26 @@ class Tasks:
 
         Of two with one token, which is what a Task that was taken back and made again leaves, the living one counts.
         """
+        return self._by_token("WhoId IN {} AND CreatedDate >= {}", who_ids, datetime.fromtimestamp(since / 1000, UTC))
+
+    def may_exist(self, answer: Receipt) -> bool:
+        """Whether the refusal of a new Task may mean that there is one with its token: only the token's field says so.
+
+        Any other field that has to be unique is the org's own rule, as a validation is.
+        """
+        return bool(self._field) and answer.code in _DUPLICATES
+
+    def with_tokens(self, tokens: Iterable[str]) -> dict[str, Found]:
+        """Those with one of these tokens in the field that is for it, whenever and for whomever they were made."""
+        return self._by_token(f"{self._field} IN {{}}", tokens)
+
+    def _by_token(self, condition: str, of: Iterable[str], *more: object) -> dict[str, Found]:
+        """`of`: the values of the condition's first placeholder, `more`: those of the others."""
         found: dict[str, Found] = {}
-        wanted = sorted(set(who_ids))
-        moment = datetime.fromtimestamp(since / 1000, UTC)
+        wanted = sorted(set(of))
         for start in range(0, len(wanted), IDS_A_QUERY):
-            soql = format_soql(
-                f"SELECT {self._columns} FROM Task WHERE WhoId IN {{}} AND CreatedDate >= {{}}",
-                wanted[start : start + IDS_A_QUERY],
-                moment,
-            )
+            some = wanted[start : start + IDS_A_QUERY]
+            soql = format_soql(f"SELECT {self._columns} FROM Task WHERE {condition}", some, *more)
             for row in self._session.query(soql, deleted=True):
                 token = self.token_of(row)
                 if token and (token not in found or found[token].deleted):
@@ -131,6 +142,7 @@ class Tasks:
         return self._closed
 
 
+_DUPLICATES = frozenset({"DUPLICATE_VALUE", "DUPLICATE_EXTERNAL_ID"})
 _FIELDS = {"subject": "Subject", "description": "Description", "day": "ActivityDate"}
 
 

@@ -156,9 +156,12 @@ def test_one_bad_row_does_not_hold_up_the_others(syncd: Syncd, org: Org, contact
     assert syncd.run().changes == {"rejected": 1, "done": 5}
 
 
-def test_an_opt_out_is_written_though_the_mark_beside_it_is_rejected(syncd: Syncd, org: Org, contact: str) -> None:
-    org.faults.add(Fault(**UPDATE, **RULE, times=1))
-    org.faults.add(Fault(**UPDATE, **RULE, skip=2, times=1))
+@pytest.mark.parametrize("code", [RULE["row_code"], "DUPLICATE_VALUE"])
+def test_an_opt_out_is_written_though_the_mark_beside_it_is_rejected(
+    syncd: Syncd, org: Org, contact: str, code: str
+) -> None:
+    org.faults.add(Fault(**UPDATE, row_code=code, times=1))
+    org.faults.add(Fault(**UPDATE, row_code=code, skip=2, times=1))
     syncd.receive(payload("hard_bounce", whId=contact), payload("unsubscribe", 1, whId=contact))
     assert syncd.run().changes == {"done": 1, "rejected": 1}
     assert org.get(contact)["HasOptedOutOfEmail"] is True
@@ -247,19 +250,6 @@ def test_without_room_in_salesforce_nothing_is_created_and_the_rest_goes_on(sync
     syncd.later(minutes=3)
     syncd.run()
     assert len(org.all("Task")) == 451
-
-
-def test_a_task_that_is_there_already_is_looked_up(syncd: Syncd, org: Org, contact: str) -> None:
-    """A unique field refuses the second one."""
-    syncd.receive(payload("open", 0, "s", whId=contact))
-    syncd.run()
-    syncd.db.execute("DELETE FROM activities")  # a restored store knows nothing of it
-    org.faults.add(Fault(**CREATE, row_code="DUPLICATE_VALUE", times=1))
-    syncd.receive(payload("open", 0.1, "s", whId=contact))
-    assert syncd.run().changes == {"uncertain": 1}
-    syncd.run()
-    syncd.run()
-    assert [task["Description"].splitlines()[0] for task in org.all("Task")] == ["Opened 2 times, not clicked"]
 
 
 @pytest.mark.parametrize(("kind", "call"), [("hard_bounce", UPDATE), ("open", CREATE)])

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
+from syncd.activities import activity_token
 from syncd.config import Settings
+from syncd.engine import Options
 from syncd.salesforce import Crm
 from syncd.sandbox import Fault, Org
 from tests.conftest import Syncd
@@ -146,6 +148,69 @@ def test_with_the_field_a_batch_of_many_is_one_call(made: Made, org: Org) -> Non
     syncd.receive(*(payload("open", whId=who, email=f"n{i}@example.fr") for i, who in enumerate(people)))
     assert syncd.run().changes == {"done": 200}
     assert (org.calls_count(writing=True), len({task[FIELD] for task in org.all("Task")})) == (1, 200)
+
+
+# --- there already, or a unique field of the org's own -------------------------------------------------------------
+
+DUPLICATE: dict[str, Any] = {"row_code": "DUPLICATE_VALUE", "row_message": "duplicate value found: Ticket__c"}
+
+
+@pytest.mark.parametrize("threshold", [1, 2_000], ids=["bulk", "collections"])
+def test_a_task_that_is_there_already_is_looked_up(made: Made, org: Org, contact: str, threshold: int) -> None:
+    """Its token's field refuses the second one."""
+    syncd = made(WITH)
+    syncd.receive(payload("open", 0, "s", whId=contact))
+    syncd.run()
+    syncd.db.execute("DELETE FROM activities")  # a restored store knows nothing of it
+    syncd.options = Options(bulk_threshold=threshold)
+    org.faults.add(Fault(path="sobjects/Task|ingest/750", method="PATCH", **DUPLICATE, times=1))
+    syncd.receive(payload("open", 0.1, "s", whId=contact))
+    assert syncd.run().changes == {"done": 1}
+    assert syncd.run().changes == {"done": 1}
+    assert [task["Description"].splitlines()[0] for task in org.all("Task")] == ["Opened 2 times, not clicked"]
+
+
+def test_a_task_that_was_there_and_a_person_deleted_is_not_made_again(made: Made, org: Org, contact: str) -> None:
+    syncd = made(WITH)
+    syncd.receive(payload("open", 0, "s", whId=contact))
+    syncd.run()
+    org.delete(org.all("Task")[0]["Id"])
+    syncd.db.execute("DELETE FROM activities")
+    org.faults.add(Fault(**create(WITH), **DUPLICATE, times=1))
+    for day in (0.1, 0.2):
+        syncd.receive(payload("open", day, "s", whId=contact))
+        syncd.run()
+    assert org.all("Task") == []
+
+
+@pytest.mark.parametrize("threshold", [1, 2_000], ids=["bulk", "collections"])
+@pytest.mark.parametrize("field", [WITHOUT, WITH], ids=["without", "with"])
+def test_a_unique_field_of_the_orgs_own_rejects_a_task_as_any_rule_does(
+    made: Made, org: Org, contact: str, field: str, threshold: int
+) -> None:
+    syncd = made(field)
+    syncd.options = Options(bulk_threshold=threshold)
+    org.faults.add(Fault(path="composite/sobjects|ingest/750", **DUPLICATE, times=None))
+    syncd.receive(payload("open", 0, "s", whId=contact))
+    assert syncd.run().changes == {"rejected": 1}
+    calls = org.calls_count()
+    syncd.later(hours=2)
+    assert (syncd.run().subjects, org.calls_count() - calls) == (0, 0)
+    (change,) = syncd.desk.changes()
+    assert [(r["code"], r["words"]) for r in change["receipts"]] == [(DUPLICATE["row_code"], DUPLICATE["row_message"])]
+
+
+def test_without_an_answer_to_which_one_it_is_that_is_asked_later(made: Made, org: Org, contact: str) -> None:
+    syncd = made(WITH)
+    token = activity_token(contact, "send:s")
+    org.add("Task", WhoId=contact, Subject="there", Status="Completed", **{FIELD: token})
+    org.faults.add(Fault(**create(WITH), **DUPLICATE, times=1))
+    org.faults.add(Fault(path="queryAll", status=503, times=1))
+    syncd.receive(payload("open", 0, "s", whId=contact))
+    assert syncd.run().changes == {"uncertain": 1}
+    syncd.later(minutes=11)
+    syncd.run()
+    assert [task["Subject"] for task in org.all("Task")] == ["Nos nouveautés"]
 
 
 # --- one for each event -------------------------------------------------------------------------------------------
