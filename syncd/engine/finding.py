@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from syncd.engine.unsure import void
 from syncd.errors import Fatal
 from syncd.model import Match
 from syncd.rules import OPT_OUTS
@@ -146,6 +147,8 @@ def _not_found(c: Context, said: Summary, cases: Iterable[Case], elsewhere: Cont
     """`elsewhere`: recipients that have been found all the same."""
     for case in cases:
         missing = [recipient for recipient in case.recipients if recipient.id not in elsewhere]
+        if all(recipient.lookups >= len(LOOK_AGAIN) for recipient in missing):
+            void(c, case)
         if missing:
             said.unmatched += 1
             lookups = max(recipient.lookups for recipient in missing)

@@ -46,6 +46,13 @@ def must_wait(c: Context, case: Case, record: Record, planned: Plan) -> bool:
     return True
 
 
+def void(c: Context, case: Case) -> None:
+    """Field changes of unknown fate on a record that is gone for good: nobody will ever read what became of them."""
+    receipt = Receipt(code="gone", words="the record is deleted, so what became of this cannot be read")
+    left = [change for change in case.ledger.pending if not (change.held or change.in_job or change.activity)]
+    c.journal.record([Outcome(it.id, case.subject.id, State.SUPERSEDED, receipt) for it in left], c.now())
+
+
 def settled_tasks(c: Context, guard: Guard, cases: list[Case], records: Mapping[str, Record]) -> list[Case]:
     """Tasks that may have been made are looked up once they must be there, if ever."""
     unsure = [

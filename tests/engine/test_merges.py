@@ -120,6 +120,38 @@ def test_a_deleted_record_is_looked_for_again_and_found_when_it_is_restored(
         assert org.get(winner)["HasOptedOutOfEmail"] is True
 
 
+@pytest.mark.parametrize("kinds", [("hard_bounce",), ("hard_bounce", "unsubscribe")])
+def test_what_became_of_a_change_of_a_record_that_is_gone_for_good_is_asked_no_more(
+    syncd: Syncd, org: Org, winner: str, kinds: tuple[str, ...]
+) -> None:
+    org.faults.add(Fault(method="PATCH", path="composite/sobjects$", reset=True, when="after", times=1))
+    syncd.receive(*(payload(kind, whId=winner) for kind in kinds))
+    assert syncd.run().changes == {"uncertain": len(kinds)}
+    org.delete(winner)
+    for time in ({"hours": 1}, {"hours": 2}, {"days": 2}):
+        syncd.later(**time)
+        assert syncd.run().unmatched == 1
+        assert syncd.desk.status(syncd.clock())["unsettled"] == len(kinds)  # it may be restored
+    syncd.later(days=8)
+    syncd.run()
+    assert syncd.desk.status(syncd.clock())["unsettled"] == 0
+    change, *_ = syncd.desk.changes()
+    assert (change["state"], change["receipts"][-1]["code"]) == ("superseded", "gone")
+
+
+def test_a_record_that_comes_back_in_time_says_what_became_of_the_change(syncd: Syncd, org: Org, winner: str) -> None:
+    org.faults.add(Fault(method="PATCH", path="composite/sobjects$", reset=True, when="after", times=1))
+    syncd.receive(payload("hard_bounce", whId=winner))
+    syncd.run()
+    org.delete(winner)
+    syncd.later(hours=1)
+    syncd.run()
+    org.undelete(winner)
+    syncd.later(hours=2)
+    syncd.run()
+    assert syncd.changes() == [("mark", "done")]
+
+
 def test_a_lead_that_was_converted_is_a_contact(syncd: Syncd, org: Org, lead: str) -> None:
     syncd.receive(payload("open", 0, "s", whId=lead))
     syncd.run()
@@ -192,14 +224,17 @@ def test_an_object_that_cannot_be_asked_where_its_records_went_waits(
     assert reason(org, winner) == USER_UNKNOWN
 
 
+@pytest.mark.parametrize("unclear", [False, True], ids=["", "after an unclear answer"])
 def test_a_record_made_anew_with_the_same_external_id_takes_its_place(
-    configured: Callable[..., Settings], org: Org, winner: str
+    configured: Callable[..., Settings], org: Org, winner: str, *, unclear: bool
 ) -> None:
     org.add_field("Contact", "Shop__c", external_id=True)
     org.edit(winner, Shop__c="S-1")
     settings = configured(mapping={"whid": "external_id", "external_id": {"Contact": "Shop__c"}})
     syncd = Syncd(settings, Crm(settings))
     try:
+        if unclear:
+            org.faults.add(Fault(method="PATCH", path="composite/sobjects$", reset=True, times=1))
         syncd.receive(payload("hard_bounce", whId="S-1"))
         syncd.run()
         org.delete(winner)
@@ -207,7 +242,7 @@ def test_a_record_made_anew_with_the_same_external_id_takes_its_place(
         syncd.receive(payload("unsubscribe", 1, whId="S-1"))
         said = syncd.run()
         assert (said.unmatched, reason(org, anew), org.get(anew)["HasOptedOutOfEmail"]) == (0, USER_UNKNOWN, True)
-        assert of(syncd) == {anew}
+        assert (of(syncd), syncd.desk.status(syncd.clock())["unsettled"]) == ({anew}, 0)
     finally:
         syncd.db.close()
         syncd.crm.session.close()
