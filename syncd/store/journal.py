@@ -112,10 +112,11 @@ class Journal:
         """The field changes of the next records, as many as one call takes; `first`: of records with one of these; of
         one object only if that is given.
 
-        All open changes of a record come together, so that they are one row of one call.
+        All open changes of a record come together, so that they are one row of one call. A subject may be two records
+        here: merged since they were planned.
         """
         return self._intents(
-            "SELECT subject_id FROM changes WHERE state = 'intended' AND run_id = :run AND what <> 'activity'"
+            "SELECT subject_id, sf_id FROM changes WHERE state = 'intended' AND run_id = :run AND what <> 'activity'"
             " AND job_id IS NULL AND (:first = '[]' OR what IN (SELECT value FROM json_each(:first)))"
             " AND :object IN ('', object) ORDER BY id LIMIT :size",
             "c.what <> 'activity' AND :object IN ('', c.object)",
@@ -154,7 +155,9 @@ class Journal:
         values = {"subject": intent.subject_id, "key": change.activity, "id": intent.id, "rule": MACHINE_MADE}
         return bool(rows(self._db, sql, values))
 
-    def _intents(self, which: str, also: str, arguments: dict[str, Any], by: str = "c.subject_id") -> list[Intent]:
+    def _intents(
+        self, which: str, also: str, arguments: dict[str, Any], by: str = "(c.subject_id, c.sf_id)"
+    ) -> list[Intent]:
         where = f"c.state = 'intended' AND c.run_id = :run AND c.job_id IS NULL AND {also} AND {by} IN ({which})"
         return read_intents(self._db, where, {**arguments, "size": INTENTS_A_PAGE})
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from syncd.config import Settings
+from syncd.engine import Options
 from syncd.salesforce import Crm
 from syncd.sandbox import Fault, Org
 from tests.conftest import Syncd
@@ -246,6 +247,34 @@ def test_a_record_made_anew_with_the_same_external_id_takes_its_place(
     finally:
         syncd.db.close()
         syncd.crm.session.close()
+
+
+def test_records_that_are_merged_in_the_middle_of_a_run_make_no_call_too_large(unbraked: Syncd, org: Org) -> None:
+    """What was planned of both is one subject's by then: 150 subjects with two records each."""
+    syncd = unbraked
+    syncd.options = Options(batch_size=300)
+    addresses = [f"n{i}@example.fr" for i in range(150)]
+    winners, losers, olds = (
+        [org.add("Contact", LastName="N", Email=address) for address in addresses] for _ in range(3)
+    )
+    for loser, old in zip(losers, olds, strict=True):
+        org.merge(loser, [old])
+
+    def merging() -> bool:
+        if len(syncd.plans) == 300:
+            for winner, loser in zip(winners, losers, strict=True):
+                org.merge(winner, [loser])
+            syncd.plans.clear()
+        return False
+
+    syncd.stopping = merging
+    for whids in (winners, losers, olds):
+        them = zip(whids, addresses, strict=True)
+        syncd.receive(*(payload("unsubscribe", whId=who, email=address) for who, address in them))
+    said = syncd.run()
+    assert (said.ended, dict(said.changes)) == ("done", {"done": 150, "superseded": 150})
+    assert max(call.rows or 0 for call in org.calls if call.writing) == 200
+    assert all(org.get(winner)["HasOptedOutOfEmail"] for winner in winners)
 
 
 # --- what is known of both ------------------------------------------------------------------------------------------
