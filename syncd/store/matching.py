@@ -35,6 +35,13 @@ class Matching:
         """What is remembered of these ids: where they lead."""
         return {row[0]: Move(*row) for row in rows(self._db, _LED_TO, (json.dumps(list(sf_ids)),))}
 
+    def ids_of(self, subject_ids: Iterable[int]) -> dict[int, list[str]]:
+        """By subject, the other ids that its record had or may have had: those that lead to it, and its whIds."""
+        found: dict[int, list[str]] = {}
+        for subject_id, sf_id in rows(self._db, _IDS, (json.dumps(list(subject_ids)),)):
+            found.setdefault(subject_id, []).append(sf_id)
+        return found
+
     def others(self, sf_ids: Iterable[str]) -> list[tuple[Subject, str, str, str]]:
         """Subjects without a record whose recipient names one of these: (subject, address, whId, which of these).
 
@@ -177,6 +184,11 @@ _LED_TO = "SELECT sf_id, to_id, how FROM moved WHERE sf_id IN (SELECT value FROM
 _LEFT_BEHIND = """
 SELECT m.to_id, s.id, s.sf_id, s.object, s.attempts, s.failing_since FROM moved m JOIN subjects s ON s.sf_id = m.sf_id
 WHERE m.to_id IN (SELECT value FROM json_each(?)) ORDER BY s.id"""
+
+_IDS = """
+SELECT s.id, m.sf_id FROM subjects s JOIN moved m ON m.to_id = s.sf_id WHERE s.id IN (SELECT value FROM json_each(?1))
+UNION SELECT subject_id, names FROM recipients
+  WHERE names IS NOT NULL AND subject_id IN (SELECT value FROM json_each(?1))"""
 
 _OTHERS = """
 WITH asked(sf_id, to_id) AS (SELECT value, value FROM json_each(?1)
