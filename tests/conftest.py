@@ -57,12 +57,13 @@ def sandbox(org: Org, keys: Path) -> Iterator[Sandbox]:
 
 @dataclass
 class Clock:
-    """A clock that stands still unless a test moves it; each look is a millisecond later."""
+    """A clock that stands still unless a test moves it; each look is a millisecond later, or `step`."""
 
     at: int = NOW
+    step: int = 1
 
     def __call__(self) -> int:
-        self.at += 1
+        self.at += self.step
         return self.at
 
 

@@ -67,7 +67,7 @@ def run(
     reach alone for a while.
     """
     started = c.now()
-    said = Summary(run_id=c.work.begin(cause, started, c.options.settle))
+    said = Summary(run_id=c.begin(cause, started))
     structlog.contextvars.bind_contextvars(run=said.run_id)  # every line of this run names it
     brake = Brake(c, said)
     calls_before = c.crm.session.calls
@@ -104,7 +104,7 @@ def run(
     said.calls = c.crm.session.calls - calls_before
     outage.note(c, said)
     c.work.set_meta(_RESUMES, str(said.resumes_at or ""))
-    c.work.end(said.run_id, c.now(), said.as_dict())
+    c.end(said)
     return said
 
 

@@ -92,7 +92,7 @@ def _send(c: Context, said: Summary, kind: _Kind) -> None:
                     c.jobs.turn(job, JobState.VOID)
                     return
                 job = c.jobs.opened(job, c.crm.bulk.create(job.object, job.operation))
-                c.crm.bulk.upload(job.sf_id, _Beating(c, said, cast("BinaryIO", file)))
+                c.crm.bulk.upload(job.sf_id, cast("BinaryIO", file))
         except (Retriable, Fatal) as error:
             _void(c, said, job, error)
             raise
@@ -128,24 +128,6 @@ def _rows(c: Context, job: Job, intents: Sequence[Intent]) -> list[dict[str, obj
     if job.operation == "update":
         return [{"Id": task_id_of(intent), **tasks.changed(intent.change.after)} for intent in intents]
     return [tasks.new(intent.change.sf_id, intent.change.after, token_of(intent)) for intent in intents]
-
-
-class _Beating:
-    """A file whose reader shows meanwhile that the run lives: an upload may take minutes."""
-
-    def __init__(self, c: Context, said: Summary, file: BinaryIO) -> None:
-        self._c, self._said, self._file = c, said, file
-
-    def read(self, size: int = -1) -> bytes:
-        if self._file.tell() % 4_194_304 < size:
-            self._c.work.beat(self._said.run_id, self._c.now())
-        return self._file.read(size)
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        return self._file.seek(offset, whence)
-
-    def tell(self) -> int:
-        return self._file.tell()
 
 
 # --- a job that is under way --------------------------------------------------------------------------------------

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from syncd.model import Case, Plan, Rules
     from syncd.salesforce import Crm
 
+PULSE = 10_000  # ms; after two minutes without a heartbeat a run is taken for dead
 FIRST_RETRY = 60_000
 LAST_RETRY = 3_600_000
 READS = 4
@@ -70,6 +71,16 @@ class Context:
             self.crm.session.budget = asked = Budget(self.calls, self.options.daily_budget, self.now)
         return asked
 
+    def begin(self, cause: str, now: int) -> int:
+        """Starts a run, which every call to Salesforce shows to live from now on: a few in a row may take minutes."""
+        run_id = self.work.begin(cause, now, self.options.settle)
+        self.crm.session.alive = _Pulse(self, run_id, now)
+        return run_id
+
+    def end(self, said: Summary) -> None:
+        self.crm.session.alive = None
+        self.work.end(said.run_id, self.now(), said.as_dict())
+
     def going_on(self, run_id: int) -> None:
         """Between two steps: shows that the run lives, and lets go if somebody wants it to."""
         if self.stopping():
@@ -80,6 +91,19 @@ class Context:
         """Back-off doubles up to an hour, with jitter so that not everything comes back at once."""
         pause = min(FIRST_RETRY << min(attempts, 16), LAST_RETRY)
         return self.now() + round(pause * (0.5 + self.chance()))
+
+
+class _Pulse:
+    """Shows that a run lives, but not oftener than is needed."""
+
+    def __init__(self, c: Context, run_id: int, now: int) -> None:
+        self._c, self._run_id, self._last = c, run_id, now
+
+    def __call__(self) -> None:
+        now = self._c.now()
+        if now - self._last >= PULSE:
+            self._last = now
+            self._c.work.beat(self._run_id, now)
 
 
 @dataclass(slots=True)
@@ -177,6 +201,7 @@ def assemble(
         )
     finally:
         crm.session.budget = None  # it counts in this store
+        crm.session.alive = None
         db.close()
 
 

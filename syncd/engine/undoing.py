@@ -29,7 +29,7 @@ def undo(
     c: Context, undoing: Undoing, wanted: Wanted, by: str, show: Callable[[Reversal], None], *, write: bool, tasks: bool
 ) -> Summary:
     """Takes back what is meant, and shows each record's reversal first. `tasks`: deletes the Tasks, too."""
-    said = Summary(run_id=c.work.begin("undo", c.now(), c.options.settle))
+    said = Summary(run_id=c.begin("undo", c.now()))
     before = c.crm.session.calls
     doomed: list[Written] = []
     try:
@@ -51,7 +51,7 @@ def undo(
     if said.ended != "done":
         c.journal.give_up(said.run_id)
     said.calls = c.crm.session.calls - before
-    c.work.end(said.run_id, c.now(), said.as_dict())
+    c.end(said)
     return said
 
 

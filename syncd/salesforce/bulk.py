@@ -21,7 +21,8 @@ from syncd.salesforce.errors import misread, refusal
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from syncd.salesforce.session import Readable, Session
+    from syncd.salesforce.adapter import Readable
+    from syncd.salesforce.session import Session
     from syncd.salesforce.tasks import Tasks
 
 MOST_BYTES = 90_000_000

@@ -8,75 +8,29 @@ the headers are the session's, every call is `restful` with a JSON body, and log
 from __future__ import annotations
 
 import json
-import logging
-import re
-import time
-from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 import requests
-from requests.adapters import HTTPAdapter
 from simple_salesforce.api import Salesforce
 from simple_salesforce.exceptions import SalesforceExpiredSession
 
 from syncd import __version__
 from syncd.errors import Fatal, Retriable, SyncdError
+from syncd.salesforce.adapter import Adapter, Watched
 from syncd.salesforce.errors import misread, refuse, translate
 from syncd.salesforce.login import expired, log_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from pathlib import Path
 
     from syncd.budget import Budget
     from syncd.config import Secrets
     from syncd.config.models import SalesforceSection
+    from syncd.salesforce.adapter import Readable
 
 T = TypeVar("T")
 
-_log = logging.getLogger(__name__)  # not structlog's: that shows everything until it is told what to show
 _NO_LIMITS_FOR_YOU = frozenset({"FORBIDDEN", "INSUFFICIENT_ACCESS", "NOT_FOUND"})
-
-
-class Readable(Protocol):
-    """A file as far as an upload needs it."""
-
-    def read(self, size: int = -1, /) -> bytes: ...
-
-    def seek(self, offset: int, whence: int = 0, /) -> int: ...
-
-    def tell(self) -> int: ...
-
-
-class _Adapter(HTTPAdapter):
-    """Sets the time-out that nobody else sets, asks the budget, counts, and compares clocks.
-
-    The configured authorities are set here too: on a session $REQUESTS_CA_BUNDLE would win over them.
-    """
-
-    def __init__(self, timeout: float, ca_bundle: Path | None) -> None:
-        self.timeout = timeout
-        self.ca_bundle = ca_bundle
-        self.calls = 0
-        self.budget: Budget | None = None
-        self.ahead: float | None = None
-        super().__init__()
-
-    def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
-        if self.budget:
-            self.budget.spend()
-        self.calls += 1
-        kwargs["timeout"] = kwargs.get("timeout") or self.timeout
-        if self.ca_bundle:
-            kwargs["verify"] = str(self.ca_bundle)
-        started = time.time()
-        answer = super().send(request, *args, **kwargs)
-        _log_call(request, answer, time.time() - started)
-        self.ahead = _ahead(answer.headers.get("Date", ""), started, time.time())
-        usage = _USAGE.search(answer.headers.get("Sforce-Limit-Info", ""))
-        if self.budget and usage:
-            self.budget.learn(int(usage["limit"]))
-        return answer
 
 
 def _answer(client: Salesforce, path: str, arguments: dict[str, Any]) -> Any:
@@ -104,24 +58,6 @@ def _page(answer: object) -> tuple[list[dict[str, Any]], str]:
     return records, following
 
 
-_USAGE = re.compile(r"api-usage=[0-9]{1,12}/(?P<limit>[0-9]{1,12})(?![0-9])")
-
-
-def _log_call(request: requests.PreparedRequest, answer: requests.Response, seconds: float) -> None:
-    """Without the query and the bodies, which hold addresses and tokens."""
-    path = str(request.path_url).partition("?")[0]
-    _log.debug("%s %s: %d in %d ms", request.method, path, answer.status_code, round(seconds * 1000))
-
-
-def _ahead(date: str, asked: float, answered: float) -> float | None:
-    """Seconds by which the Date of an answer lies after or, negative, before the time in which it was made here."""
-    try:
-        said = parsedate_to_datetime(date).timestamp()
-    except ValueError:
-        return None
-    return said - answered if said > answered else min(0.0, said + 1 - asked)  # it tells whole seconds, cut
-
-
 class Session:
     """For one thread. Logs in at the first call; a session that expires is renewed once a call."""
 
@@ -129,7 +65,7 @@ class Session:
         self._settings = settings
         self._secrets = secrets
         self._http = requests.Session()
-        self._adapter = _Adapter(settings.timeout.total_seconds(), settings.ca_bundle)
+        self._adapter = Adapter(settings.timeout.total_seconds(), settings.ca_bundle)
         self._http.mount("https://", self._adapter)
         # Without it an update of a Lead or Account may run assignment rules and change the owner.
         self._http.headers["Sforce-Auto-Assign"] = "FALSE"
@@ -158,6 +94,15 @@ class Session:
     @budget.setter
     def budget(self, budget: Budget | None) -> None:
         self._adapter.budget = budget
+
+    @property
+    def alive(self) -> Callable[[], object] | None:
+        """Called before each call and with each part of an upload or a download: those may take minutes."""
+        return self._adapter.alive
+
+    @alive.setter
+    def alive(self, tell: Callable[[], object] | None) -> None:
+        self._adapter.alive = tell
 
     @property
     def clock_ahead(self) -> float | None:
@@ -234,6 +179,7 @@ class Session:
         def ask() -> None:
             with self._raw("GET", path) as answer:
                 for part in answer.iter_content(65_536):
+                    self._adapter.tell()
                     into.write(part)
 
         self._translated(ask)
@@ -266,7 +212,7 @@ class Session:
         return self._http.request(
             method,
             client.base_url + path,
-            data=file,
+            data=file and Watched(file, self._adapter.tell),
             headers={"Authorization": f"Bearer {client.session_id}", **(headers or {})},
             allow_redirects=False,
             stream=True,

@@ -209,6 +209,34 @@ def test_a_job_that_salesforce_has_forgotten_is_settled_by_looking(syncd: Syncd,
     assert (len(org.all("Task")), syncd.changes()[-1]) == (MANY, ("activity", "done"))
 
 
+@pytest.mark.parametrize("step", ["upload", "download"])
+def test_a_run_lives_as_long_as_a_long_call_goes_on(
+    syncd: Syncd, org: Org, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    """Of 64 kB each part: with a slow line, and a minute between two looks at the clock."""
+    session, beats = syncd.crm.session, []
+    real = getattr(session, step)
+
+    def slow(*arguments: Any) -> None:
+        syncd.clock.step = 60_000
+        before = heartbeat(syncd)
+        real(*arguments)
+        beats.append((heartbeat(syncd) - before) // 60_000)
+        syncd.clock.step = 1
+
+    monkeypatch.setattr(session, step, slow)
+    links = [f"https://acme.example/{i}?{'x' * 1_000}" for i in range(20)]
+    syncd.receive(
+        *(payload("click", i / 10, "s", url=url, **one) for one in people(org) for i, url in enumerate(links))
+    )
+    assert syncd.run().changes == {"done": MANY}
+    assert sum(beats) >= 8
+
+
+def heartbeat(syncd: Syncd) -> int:
+    return int(syncd.db.execute("SELECT max(heartbeat_at) FROM runs").fetchone()[0])
+
+
 def test_results_that_are_cut_off_are_read_again(syncd: Syncd, org: Org) -> None:
     body = '"sf__Id","sf__Created",WhoId\n'
     org.faults.add(Fault(path="successfulResults", status=200, body=body, content_type="text/csv", times=1))

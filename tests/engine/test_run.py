@@ -294,6 +294,28 @@ def test_a_run_without_a_heartbeat_is_dead_wherever_it_ran(syncd: Syncd) -> None
     assert syncd.run().ended == "done"
 
 
+def test_a_run_lives_as_long_as_its_calls_go_on(syncd: Syncd, org: Org, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten in a row between two steps, and each look at the clock is a quarter of a minute later."""
+    gone = [org.add("Contact", LastName=f"N{i}", Email=f"n{i}@example.fr") for i in range(2_000)]
+    for sf_id in gone:
+        org.delete(sf_id)
+    syncd.receive(*(payload("unsubscribe", whId=sf_id, email=f"n{i}@example.fr") for i, sf_id in enumerate(gone)))
+    adapter, ages = syncd.crm.session._adapter, []
+    send = adapter.send
+
+    def slow(*arguments: Any, **keywords: Any) -> Any:
+        answer = send(*arguments, **keywords)
+        (seen,) = syncd.db.execute("SELECT heartbeat_at FROM runs WHERE ended_at IS NULL").fetchone()
+        ages.append(syncd.clock.at - seen)
+        syncd.clock.step = 15_000
+        return answer
+
+    monkeypatch.setattr(adapter, "send", slow)
+    assert syncd.run().unmatched == 2_000
+    assert len(ages) >= 6
+    assert max(ages) < 120_000
+
+
 def test_a_run_that_was_taken_for_dead_stops(syncd: Syncd, contact: str) -> None:
     syncd.receive(payload("hard_bounce", whId=contact))
 
