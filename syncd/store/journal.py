@@ -8,15 +8,15 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
 from syncd.activities import MACHINE_MADE
-from syncd.model import Change, Receipt, State, What
+from syncd.model import Change, Plan, Receipt, State, What
 from syncd.store.sqlite import ROWS_A_TRANSACTION, chunks, insert, many, rows, transaction
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from sqlite_utils import Database
 
-    from syncd.model import Activity, Plan, Rules
+    from syncd.model import Activity, Rules
 
 _APPLIED = "rules_applied"
 INTENTS_A_PAGE = 200  # what one call to sObject Collections takes
@@ -75,8 +75,8 @@ class Journal:
     def commit(self, run_id: int, rules_id: int, plans: Iterable[tuple[int, Plan]], now: int) -> None:
         """(subject, plan): what was settled, what was seen and what is meant to be done, before any call. Durable when
         this returns, not piece by piece: no sync while the lock is held, but for the last."""
-        every = list(plans)
-        for chunk in chunks(self._db, every):
+        every = [(subject_id, piece) for subject_id, plan in plans for piece in _pieces(plan)]
+        for chunk in chunks(self._db, every, lambda one: _size(one[1])):
             with transaction(self._db, repeatable=chunk[-1] is not every[-1]):
                 for subject_id, plan in chunk:
                     many(self._db, "UPDATE changes SET state = ? WHERE id = ?", [(s.value, i) for i, s in plan.settled])
@@ -258,6 +258,25 @@ def read_intents(db: Database, where: str, arguments: dict[str, Any]) -> list[In
 
 
 _TAKES_BACK = "c.what = 'activity' AND json_extract(c.why, '$.rule') = :rule"
+
+
+def _pieces(plan: Plan) -> Iterator[Plan]:
+    """A plan that is more than one transaction's: by Tasks, one for each event. What is decided about the record, and
+    what follows from that, stays together; of the rest a crash in between takes nothing that is not planned again."""
+    if _size(plan) <= ROWS_A_TRANSACTION:
+        yield plan
+        return
+    tasks = [change for change in plan.changes if change.activity]
+    for start in range(0, len(plan.settled), ROWS_A_TRANSACTION):
+        yield Plan(settled=plan.settled[start : start + ROWS_A_TRANSACTION])
+    yield Plan(decisions=plan.decisions, changes=tuple(change for change in plan.changes if not change.activity))
+    for start in range(0, len(tasks), ROWS_A_TRANSACTION):
+        yield Plan(changes=tuple(tasks[start : start + ROWS_A_TRANSACTION]))
+
+
+def _size(plan: Plan) -> int:
+    """Rows; those that are refused as they are planned have a receipt."""
+    return len(plan.settled) + len(plan.decisions) + sum(1 + bool(change.code) for change in plan.changes)
 
 
 def _written(rules: Rules) -> tuple[str, bytes]:

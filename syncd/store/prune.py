@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from syncd.model import Subject
 from syncd.rules import OPT_OUTS
-from syncd.store.sqlite import ROWS_A_TRANSACTION, many, pause, rows, transaction
+from syncd.store.sqlite import ROWS_A_TRANSACTION, many, pause, rows, together, transaction
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -80,9 +80,12 @@ class Prune:
             pause(self._db)
 
     def remove(self, case: Case, surplus: Surplus, before: int, said: Pruned) -> None:
-        """Whole sends, a few a transaction. If something came meanwhile, the rest stays until the next time."""
+        """Whole sends, a few a transaction: half of one would say something else.
+
+        If something came meanwhile, the rest stays until the next time.
+        """
         left, removed = len(case.events), 0
-        for sends in () if self._dry_run else _together(surplus.sends):
+        for sends in () if self._dry_run else together(surplus.sends, lambda send: len(send.events)):
             if not self._seal(case, surplus, sends, left):
                 break
             removed += sum(len(send.events) for send in sends)
@@ -134,18 +137,6 @@ class Prune:
                         many(self._db, sql, page)
                 pause(self._db)
         return number
-
-
-def _together(sends: Sequence[ClosedSend]) -> Iterator[list[ClosedSend]]:
-    """As many as one transaction may write; a send is never cut, since half of one says something else."""
-    together: list[ClosedSend] = []
-    for send in sends:
-        if together and sum(len(it.events) for it in together) + len(send.events) > ROWS_A_TRANSACTION:
-            yield together
-            together = []
-        together.append(send)
-    if together:
-        yield together
 
 
 def _key(send: str, campaign: str) -> str:

@@ -14,7 +14,7 @@ from syncd.errors import StoreError
 from syncd.store.migrations import migrations
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
 T = TypeVar("T")
@@ -128,12 +128,27 @@ def snapshot(db: Database) -> Iterator[None]:
         db.execute("COMMIT")
 
 
-def chunks(db: Database, rows: Sequence[T], size: int = ROWS_A_TRANSACTION) -> Iterator[Sequence[T]]:
-    """Slices small enough for one write transaction, with a pause between them for the other writers."""
-    for start in range(0, len(rows), size):
-        if start:
+def chunks(db: Database, rows: Iterable[T], weight: Callable[[T], int] = lambda _: 1) -> Iterator[list[T]]:
+    """As many at a time as one write transaction may have, with a pause between them for the other writers."""
+    for number, part in enumerate(together(rows, weight)):
+        if number:
             pause(db)
-        yield rows[start : start + size]
+        yield part
+
+
+def together(rows: Iterable[T], weight: Callable[[T], int]) -> Iterator[list[T]]:
+    """As many as one write transaction may have, by the rows that each is (`weight`); none is cut."""
+    part: list[T] = []
+    weighs = 0
+    for row in rows:
+        its = weight(row)
+        if part and weighs + its > ROWS_A_TRANSACTION:
+            yield part
+            part, weighs = [], 0
+        part.append(row)
+        weighs += its
+    if part:
+        yield part
 
 
 def pause(db: Database) -> None:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from sqlite_utils import Database
 
 from syncd.activities import activity_token
 from syncd.config import Settings
 from syncd.engine import Options
 from syncd.salesforce import Crm
 from syncd.sandbox import Fault, Org
+from syncd.store import journal
+from syncd.store.sqlite import transaction
 from tests.conftest import Syncd
 from tests.factories import ADDRESS, payload
 
@@ -236,6 +240,38 @@ def test_per_event_a_machine_cannot_make_thousands(made: Made, org: Org, contact
         syncd.run()
     said = [task["Description"].splitlines()[0] for task in org.all("Task")]
     assert (len(said), said[-1]) == (20, "not opened, clicked 71 times")
+
+
+def test_per_event_what_an_old_history_leads_to_is_committed_in_pieces(
+    made: Made, org: Org, contact: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hundred rows at most, so that a receiver gets its turn; the mark goes with what was decided about it."""
+    syncd = made(WITHOUT, mode="per_event")
+    syncd.receive(payload("hard_bounce", -9, whId=contact))
+    syncd.run()
+    org.edit(contact, EmailBouncedDate=None, EmailBouncedReason=None)
+    sizes: list[int] = []
+
+    @contextmanager
+    def counted(db: Database, **keywords: Any) -> Iterator[None]:
+        with transaction(db, **keywords):
+            before = db.conn.total_changes
+            yield
+            sizes.append(db.conn.total_changes - before)
+
+    monkeypatch.setattr(journal, "transaction", counted)
+    syncd.receive(payload("hard_bounce", 300, whId=contact, date=syncd.clock() + 60_000))
+    syncd.receive(*(payload("open", i / 10, f"s{i // 20}", whId=contact) for i in range(250)))
+    commit, during = journal.Journal.commit, []
+
+    def committed(*arguments: Any) -> None:
+        sizes.clear()
+        commit(*arguments)
+        during.extend(sizes)
+
+    monkeypatch.setattr(journal.Journal, "commit", committed)
+    assert syncd.run().changes == {"done": 251}
+    assert (max(during), sum(during), len(org.all("Task"))) == (100, 252, 250)
 
 
 def test_a_send_that_was_told_in_one_mode_is_not_told_again_in_the_other(made: Made, org: Org, contact: str) -> None:
