@@ -91,10 +91,10 @@ def prune(config: Path | None, *, dry_run: bool, as_json: bool) -> None:
     """Remove what is older than [retention] says and what no rule needs any more.
 
     Of each address everything stays from its last mail that arrived on, so that no bounce counts differently, and every
-    unsubscribe, complaint, last open and last click. Marks, opt-outs and what people decided stay with
-    their receipts; of activities the Task
-    stays known, and is not written again. Kept whole: whoever has work waiting, recipients without a record that opened
-    something, and events without a sendId and campaignId. The file does not shrink: new events fill the room.
+    unsubscribe, complaint, last open and last click. Marks, opt-outs and what people decided stay with their receipts;
+    of activities the Task stays known, and is not written again, so an open or click that comes later for a pruned mail
+    is stored and changes nothing in Salesforce. Kept whole: whoever has work waiting, recipients without a record that
+    opened something, and events without a sendId and campaignId. The file does not shrink: new events fill the room.
     """
     settings = load(config)
     kept, said, tell = settings.retention, Pruned(), _now_and_then()

@@ -44,6 +44,12 @@ def test_old_events_go_and_nothing_is_written_because_of_it(
     assert (org.get(contact), org.all("Task")) == before
     assert len(syncd.desk.events()) == 5
     assert command("explain", contact)
+    syncd.receive(payload("complaint", 201, "b", whId=contact))  # that counts, whatever mail it is about
+    org.edit(contact, HasOptedOutOfEmail=False)
+    syncd.run()
+    syncd.receive(payload("complaint", 202, "b", whId=contact, date=syncd.clock() + 1_000))
+    syncd.run()
+    assert org.get(contact)["HasOptedOutOfEmail"] is True
 
 
 def test_what_waits_for_a_run_keeps_everything(syncd: Syncd, command: Commands, contact: str) -> None:
