@@ -150,8 +150,10 @@ def export(config: Path | None, *, address: str) -> None:
 def forget(config: Path | None, *, address: str, rewrite: bool, dry_run: bool, as_json: bool) -> None:
     """Erase an address: its events with their payloads, its whId, and where it is mentioned. There is no way back.
 
-    Counts stay, and a digest that keeps events from before today from coming back. Salesforce is left as it is, and so
-    are backups: delete those that are older, or let them grow old. Exits 1 if traces are left in unused space.
+    Counts stay, and a digest that keeps events from before today from coming back; but an unsubscribe or a complaint
+    that Salesforce was not told is honoured when it comes, and brings the address back: then forget it once more.
+    Salesforce is left as it is, and so are backups: delete those that are older, or let them grow old. Exits 1 if an
+    unsubscribe has not reached Salesforce yet, or traces are left in unused space.
 
     \b
     syncd export jeanne.durand@example.fr > jeanne.json
@@ -170,7 +172,7 @@ def forget(config: Path | None, *, address: str, rewrite: bool, dry_run: bool, a
         click.echo(json.dumps({"written": not dry_run, **asdict(said.erased), "traces": said.traces}, indent=2))
     else:
         _tell(said, dry_run=dry_run)
-    sys.exit(1 if said.traces else 0)
+    sys.exit(1 if said.traces or said.erased.not_opted_out else 0)
 
 
 def _tell(said: custody.Forgotten, *, dry_run: bool) -> None:
@@ -183,6 +185,10 @@ def _tell(said: custody.Forgotten, *, dry_run: bool) -> None:
     )
     for other in erased.others:
         click.echo(f"The same whId also came with {other}, which stays. If it is the same person: syncd forget {other}")
+    when, then = ("has", "run syncd sync first") if dry_run else ("had", "opt the record out there")
+    for who in erased.not_opted_out:
+        whose = who or "this address"
+        click.echo(f"An unsubscribe or complaint of {whose} {when} not reached Salesforce: {then}.", err=True)
     if said.traces:
         click.echo(
             f"{counted(said.traces, 'trace')} left in space that is not used any more, which later writes cover."

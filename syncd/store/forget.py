@@ -1,7 +1,8 @@
 """Erasing a person: every trace of an address, and of what Sarbacane calls its owner (whId), but for the counts.
 
 What stays is a tombstone that holds a keyed digest: it keeps events dated before it from coming back, by a retry or an
-import. Backups and Salesforce are not reached from here.
+import. An unsubscribe or complaint that Salesforce had not been told is honoured all the same: those that it had are
+known by a digest of their key. Backups and Salesforce are not reached from here.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
+from syncd.rules import OPT_OUTS
 from syncd.store.sqlite import PAUSE, chunks, many, rows, transaction
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ GONE = "forgotten"
 NOBODY = "0" * 18
 """In place of a record's id."""
 _SALT = "forgotten_salt"
+_OPT_OUTS = {kind.value for kind in OPT_OUTS}
 
 
 @dataclass(slots=True)
@@ -43,15 +46,21 @@ class Erased:
     quarantined: int = 0
     mentions: int = 0
     others: tuple[str, ...] = ()  # other addresses with the same whId, which stay
+    not_opted_out: tuple[str, ...] = ()  # records, or whIds, of an opt-out that Salesforce was not told
 
 
-def late(db: Database, events: Iterable[tuple[int, int, str]]) -> set[int]:
-    """Of (id, at, address): those that were forgotten before they came. Inside the caller's transaction."""
+def late(db: Database, events: Iterable[tuple[int, int, str, str]]) -> set[int]:
+    """Of (id, at, kind, address): those that were forgotten before they came. Inside the caller's transaction."""
     salt = _salt(db)
     if not salt:
         return set()
     forgotten = dict(rows(db, "SELECT digest, at FROM forgotten"))
-    return {event_id for event_id, at, address in events if at <= forgotten.get(_digest(salt, address), -1)}
+    return {
+        event_id
+        for event_id, at, kind, address in events
+        if at <= forgotten.get(_digest(salt, address.encode(errors="surrogatepass")), -1)
+        and (kind not in _OPT_OUTS or _digest(salt, _key(db, event_id)) in forgotten)
+    }
 
 
 class Forget:
@@ -70,6 +79,10 @@ class Forget:
         """All of it. Killed in between, it is done again by the next call."""
         said = Erased()
         recipients = rows(self._db, "SELECT id, subject_id, whid FROM recipients WHERE address = ?", (self._address,))
+        untold = rows(
+            self._db, _OPT_OUTS_OF.format(which="DISTINCT coalesce(s.sf_id, r.whid)", told=0), (self._address,)
+        )
+        said.not_opted_out = tuple(who for (who,) in untold)
         if not self._dry_run:
             self._tombstone(now)
         said.others = self._others([whid for *_, whid in recipients if whid])
@@ -86,8 +99,10 @@ class Forget:
         with transaction(self._db):
             if not _salt(self._db):
                 self._db.execute("INSERT INTO meta VALUES (?, ?)", (_SALT, secrets.token_hex(16)))
-            digest = _digest(_salt(self._db), self._address)
-            self._db.execute("INSERT OR REPLACE INTO forgotten VALUES (?, ?)", (digest, now))
+            salt, told = _salt(self._db), _OPT_OUTS_OF.format(which="e.key", told=1)
+            digests = [_digest(salt, self._address.encode(errors="surrogatepass"))]
+            digests += [_digest(salt, key) for (key,) in rows(self._db, told, (self._address,))]
+            many(self._db, "INSERT OR REPLACE INTO forgotten VALUES (?, ?)", [(digest, now) for digest in digests])
 
     def _others(self, whids: Sequence[str]) -> tuple[str, ...]:
         sql = "SELECT DISTINCT address FROM recipients WHERE whid IN (SELECT value FROM json_each(?)) AND address <> ?"
@@ -249,9 +264,18 @@ def _salt(db: Database) -> str:
     return str(found[0][0]) if found else ""
 
 
-def _digest(salt: str, address: str) -> bytes:
-    return blake2b(address.encode(errors="surrogatepass"), digest_size=16, key=salt.encode()).digest()
+def _key(db: Database, event_id: int) -> bytes:
+    return bytes(rows(db, "SELECT key FROM events WHERE id = ?", (event_id,))[0][0])
 
+
+def _digest(salt: str, of: bytes) -> bytes:
+    return blake2b(of, digest_size=16, key=salt.encode()).digest()
+
+
+_OPT_OUTS_OF = """SELECT {which} FROM recipients r JOIN subjects s ON s.id = r.subject_id
+  JOIN timeline t ON t.recipient_id = r.id JOIN events e ON e.id = t.event_id
+  WHERE r.address = ? AND e.kind IN ('unsubscribe', 'complaint') AND {told} = EXISTS (
+    SELECT 1 FROM changes c WHERE c.subject_id = s.id AND c.what = 'opt_out' AND c.state IN ('done', 'found'))"""
 
 _CHANGES = "SELECT id, before, after, why FROM changes WHERE subject_id = ?"
 

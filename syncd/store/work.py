@@ -125,7 +125,7 @@ class Work(Matching):
                 " WHERE f.event_id <= ? ORDER BY f.event_id LIMIT ?",
                 (through, FOLDED_AT_ONCE),
             )
-            late = forget.late(self._db, ((event_id, at, address) for event_id, at, _, address, *_ in fresh))
+            late = forget.late(self._db, [event[:4] for event in fresh])
             late |= prune.late(self._db, fresh)
             many(self._db, "DELETE FROM events WHERE id = ?", [(event_id,) for event_id in late])
             known = [event for event in fresh if event[0] not in late]

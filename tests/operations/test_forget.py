@@ -81,6 +81,45 @@ def test_what_happened_before_does_not_come_back_and_what_happens_later_counts(
     assert org.get(contact)["EmailBouncedReason"] == "550 5.1.1 user unknown"
 
 
+def test_an_opt_out_is_honoured_once_whenever_it_comes(
+    syncd: Syncd, command: Commands, contact: str, add: Callable[[str], str], org: Org
+) -> None:
+    """Sarbacane delivers it when the person has been forgotten already; what had been honoured does not come back."""
+    fill(syncd, contact, add)
+    command("forget", ADDRESS)
+    org.edit(contact, HasOptedOutOfEmail=False)
+    syncd.receive(payload("unsubscribe", 2, whId=contact), payload("open", 4, whId=contact))
+    syncd.run()
+    assert org.get(contact)["HasOptedOutOfEmail"] is False
+    assert json.loads(command("export", ADDRESS))["events"] == []
+    late = payload("complaint", 2.5, whId=contact)
+    syncd.receive(late)
+    syncd.run()
+    assert org.get(contact)["HasOptedOutOfEmail"] is True
+    command("forget", ADDRESS)
+    syncd.receive(late)
+    syncd.run()
+    assert json.loads(command("export", ADDRESS))["events"] == []
+
+
+def test_an_opt_out_that_salesforce_was_not_told_is_named_and_honoured_if_it_comes_again(
+    syncd: Syncd, command: Commands, contact: str, org: Org
+) -> None:
+    opt_out = payload("unsubscribe", 2, whId=contact)
+    syncd.receive(opt_out)
+    syncd.run(write=False)  # its record is known, and nothing is written
+    assert command.json("forget", ADDRESS, "--dry-run", code=1)["not_opted_out"] == [contact]
+    command("forget", ADDRESS, "--dry-run", code=1)
+    assert f"{contact} has not reached Salesforce: run syncd sync first" in command.errors
+    command("forget", ADDRESS, code=1)
+    assert f"{contact} had not reached Salesforce: opt the record out there" in command.errors
+    syncd.run()
+    assert org.get(contact)["HasOptedOutOfEmail"] is False
+    syncd.receive(opt_out)
+    syncd.run()
+    assert org.get(contact)["HasOptedOutOfEmail"] is True
+
+
 def test_of_a_record_with_two_addresses_the_other_one_stays_as_it_was(
     syncd: Syncd, command: Commands, contact: str, org: Org
 ) -> None:
