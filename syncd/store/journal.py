@@ -112,8 +112,7 @@ class Journal:
         """The field changes of the next records, as many as one call takes; `first`: of records with one of these; of
         one object only if that is given.
 
-        All open changes of a record come together, so that they are one row of one call. A subject may be two records
-        here: merged since they were planned.
+        All open changes of a record come together, so that they are one row of one call.
         """
         return self._intents(
             "SELECT subject_id, sf_id FROM changes WHERE state = 'intended' AND run_id = :run AND what <> 'activity'"

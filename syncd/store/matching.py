@@ -78,6 +78,7 @@ class Matching:
             with transaction(self._db, repeatable=True):
                 for match in chunk:
                     self._db.execute("DELETE FROM moved WHERE sf_id = ?", (match.sf_id,))  # it is there (again)
+                    self._void(match)
                     carrier, held_by = self._carrier(match)
                     if held_by is None:
                         # still due when it was: a Task of unknown fate may be waiting there
@@ -119,6 +120,15 @@ class Matching:
             )
         *subject, held_by = known[0]
         return Subject(*subject), held_by
+
+    def _void(self, match: Match) -> None:
+        """What this run has planned of a record that is another one by now, and not sent: it is planned anew."""
+        if not match.recipients and match.subject.sf_id not in ("", match.sf_id):
+            self._db.execute(
+                "UPDATE changes SET state = 'superseded'"
+                " WHERE subject_id = ? AND state = 'intended' AND job_id IS NULL",
+                (match.subject.id,),
+            )
 
     def _tag(self, subject: Subject) -> None:
         """What was said of the record that this subject was is still said of it, and of the one that it becomes."""

@@ -249,32 +249,58 @@ def test_a_record_made_anew_with_the_same_external_id_takes_its_place(
         syncd.crm.session.close()
 
 
-def test_records_that_are_merged_in_the_middle_of_a_run_make_no_call_too_large(unbraked: Syncd, org: Org) -> None:
-    """What was planned of both is one subject's by then: 150 subjects with two records each."""
+Merged = Callable[[int, str], list[str]]
+
+
+@pytest.fixture
+def merged(unbraked: Syncd, org: Org) -> Merged:
+    """So many pairs of records, planned by one run with an event each, that are merged before it writes.
+
+    Something else that is due leads the run to what was merged: a record that was merged into one of them earlier.
+    """
     syncd = unbraked
-    syncd.options = Options(batch_size=300)
-    addresses = [f"n{i}@example.fr" for i in range(150)]
-    winners, losers, olds = (
-        [org.add("Contact", LastName="N", Email=address) for address in addresses] for _ in range(3)
-    )
-    for loser, old in zip(losers, olds, strict=True):
-        org.merge(loser, [old])
 
-    def merging() -> bool:
-        if len(syncd.plans) == 300:
-            for winner, loser in zip(winners, losers, strict=True):
-                org.merge(winner, [loser])
-            syncd.plans.clear()
-        return False
+    def run(number: int, kind: str) -> list[str]:
+        syncd.options = Options(batch_size=2 * number)
+        addresses = [f"n{i}@example.fr" for i in range(number)]
+        winners, losers, olds = (
+            [org.add("Contact", LastName="N", Email=address) for address in addresses] for _ in range(3)
+        )
+        for loser, old in zip(losers, olds, strict=True):
+            org.merge(loser, [old])
 
-    syncd.stopping = merging
-    for whids in (winners, losers, olds):
-        them = zip(whids, addresses, strict=True)
-        syncd.receive(*(payload("unsubscribe", whId=who, email=address) for who, address in them))
-    said = syncd.run()
-    assert (said.ended, dict(said.changes)) == ("done", {"done": 150, "superseded": 150})
-    assert max(call.rows or 0 for call in org.calls if call.writing) == 200
+        def merging() -> bool:
+            if len(syncd.plans) == 2 * number:
+                for winner, loser in zip(winners, losers, strict=True):
+                    org.merge(winner, [loser])
+                syncd.plans.clear()
+            return False
+
+        syncd.stopping = merging
+        for day, whids in enumerate((winners, losers, olds)):
+            them = zip(whids, addresses, strict=True)
+            syncd.receive(*(payload(kind, day / 10, "s", whId=who, email=address) for who, address in them))
+        assert syncd.run().ended == "done"
+        return winners
+
+    return run
+
+
+def test_records_that_are_merged_in_the_middle_of_a_run_make_no_call_too_large(merged: Merged, org: Org) -> None:
+    """What was planned of both is one subject's by then."""
+    winners = merged(150, "unsubscribe")
+    assert [call.rows for call in org.calls if call.writing] == [150]
     assert all(org.get(winner)["HasOptedOutOfEmail"] for winner in winners)
+
+
+def test_a_task_of_each_record_that_is_merged_in_the_middle_of_a_run_is_one(
+    merged: Merged, unbraked: Syncd, org: Org
+) -> None:
+    winners = merged(3, "open")
+    unbraked.later(minutes=2)
+    unbraked.run()
+    assert sorted(task["WhoId"] for task in org.all("Task")) == winners
+    assert {task["Description"].splitlines()[0] for task in org.all("Task")} == {"Opened 3 times, not clicked"}
 
 
 # --- what is known of both ------------------------------------------------------------------------------------------
