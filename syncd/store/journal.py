@@ -174,16 +174,13 @@ class Journal:
         if outcome.receipt:
             self._receipt(outcome.change_id, outcome.receipt, now)
         if outcome.unmade:
-            self._db.execute(
-                "DELETE FROM activities WHERE subject_id = ? AND key = ?", (outcome.subject_id, outcome.unmade)
-            )
+            self._db.execute(_UNMADE, (outcome.subject_id, outcome.unmade, outcome.change_id))
         if activity := outcome.activity:
             self._db.execute(
-                "UPDATE activities SET state = ?, task_id = ?, digest = ?, not_before = ?"
-                " WHERE subject_id = ? AND key = ?",
+                _TOLD,
                 (
-                    activity.state.value, activity.task_id or None, activity.digest or None,
-                    activity.not_before or None, outcome.subject_id, activity.key,
+                    outcome.subject_id, activity.key, activity.token, activity.state.value, activity.task_id or None,
+                    activity.digest or None, activity.not_before or None,
                 ),
             )  # fmt: skip
 
@@ -255,6 +252,14 @@ def read_intents(db: Database, where: str, arguments: dict[str, Any]) -> list[In
         ) in found
     ]  # fmt: skip
 
+
+# Two records that are one by now share a line: what was not made for one says nothing of the other's Task.
+_UNMADE = """DELETE FROM activities WHERE subject_id = ? AND key = ?
+  AND (state <> 'known' OR task_id = (SELECT json_extract(before, '$.task_id') FROM changes WHERE id = ?))"""
+_TOLD = """INSERT INTO activities (subject_id, key, token, state, task_id, digest, not_before)
+  VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (subject_id, key) DO UPDATE SET state = excluded.state,
+    task_id = excluded.task_id, digest = excluded.digest, not_before = excluded.not_before,
+    token = CASE WHEN task_id IS NULL THEN excluded.token ELSE token END"""
 
 _TAKES_BACK = "c.what = 'activity' AND json_extract(c.why, '$.rule') = :rule"
 

@@ -285,6 +285,27 @@ def test_another_recipient_of_a_record_that_a_job_carries_waits_for_it(syncd: Sy
     assert (syncd.run().changes, org.get(str(who[0]["whId"]))["HasOptedOutOfEmail"]) == ({"done": 1}, True)
 
 
+def test_records_that_are_merged_while_a_job_carries_a_task_of_each_end_with_one(syncd: Syncd, org: Org) -> None:
+    """The one of the record that is gone is refused; the line that both share in the ledger is the other's."""
+    winners, losers, olds = people(org), people(org), people(org)
+    for loser, old in zip(losers, olds, strict=True):
+        org.merge(str(loser["whId"]), [str(old["whId"])])
+    org.jobs.takes = math.inf
+    syncd.receive(*(payload("open", 0, "s", **one) for one in (*winners, *losers)))
+    assert syncd.run().in_jobs == 2 * MANY
+    for winner, loser in zip(winners, losers, strict=True):
+        org.merge(str(winner["whId"]), [str(loser["whId"])])
+    syncd.receive(*(payload("delivered", -1, "s", **one) for one in losers))
+    syncd.receive(*(payload("open", 0.1, "s", **one) for one in olds))
+    syncd.run()
+    org.jobs.takes = 0
+    for _ in range(3):
+        syncd.later(minutes=2)
+        syncd.run()
+    assert sorted(task["WhoId"] for task in org.all("Task")) == [one["whId"] for one in winners]
+    assert {task["Description"].splitlines()[0] for task in org.all("Task")} == {"Opened 3 times, not clicked"}
+
+
 def test_without_room_for_tasks_what_needs_none_is_written(syncd: Syncd, org: Org) -> None:
     org.faults.add(Fault(path="ingest/750.*successfulResults", status=503, times=1))
     full = {"row_code": "STORAGE_LIMIT_EXCEEDED", "row_message": "storage limit exceeded"}
