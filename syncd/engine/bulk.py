@@ -192,6 +192,8 @@ def _collect(c: Context, said: Summary, job: Job, progress: Progress) -> None:
             part = []
     _answered(c, said, job, part)
     words = progress.error or "the job ended without an answer for this row"
+    if progress.error:
+        said.trouble(f"a job of the Bulk API ({job.sf_id}) failed: {progress.error}")
     _unknown(c, said, job, Receipt(code=progress.state, words=words, fate=Fate.LATER))
 
 
@@ -249,12 +251,14 @@ def _void(c: Context, said: Summary, job: Job, error: Retriable | Fatal) -> None
 
 
 def _unknown(c: Context, said: Summary, job: Job, receipt: Receipt) -> None:
-    """Those without an answer of their own are settled by reading, or looked up."""
+    """Those without an answer of their own are settled by reading, or looked up; ever later if that goes on."""
     while intents := c.jobs.left(job):
         made = job.operation != "update"
         record(c, said, [
             task_uncertain(c, i, receipt) if made else Outcome(i.id, i.subject_id, State.UNCERTAIN, receipt)
             for i in intents
         ])  # fmt: skip
-        c.work.put_off((intent.subject_id for intent in intents), c.now() + c.options.settle)
+        settled_at = c.now() + c.options.settle
+        later = [(intent.subject_id, max(settled_at, c.retry_at(intent.attempts))) for intent in intents]
+        c.work.failed(later, c.now())
     c.jobs.turn(job, JobState.DONE)

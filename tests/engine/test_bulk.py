@@ -237,6 +237,24 @@ def heartbeat(syncd: Syncd) -> int:
     return int(syncd.db.execute("SELECT max(heartbeat_at) FROM runs").fetchone()[0])
 
 
+@pytest.mark.parametrize("kind", ["open", "hard_bounce"])
+def test_jobs_that_fail_as_a_whole_are_made_ever_later_and_said(syncd: Syncd, org: Org, kind: str) -> None:
+    org.faults.add(Fault(path="jobs/ingest/", method="PATCH", job_error="InternalServerError", times=None))
+    syncd.receive(*(payload(kind, 0, "s", **one) for one in people(org)))
+    pauses = []
+    for _ in range(7):
+        said = syncd.run()
+        assert (said.ended, said.changes["uncertain"], said.troubles[0][-27:]) == (
+            "done", MANY, "failed: InternalServerError"
+        )  # fmt: skip
+        due = syncd.db.execute("SELECT max(due_at) FROM subjects").fetchone()[0]
+        pauses.append(round((due - syncd.clock.at) / 60_000))
+        syncd.clock.at = due
+    assert pauses == [10, 10, 10, 10, 16, 32, 60]
+    org.faults.clear()
+    assert syncd.run().changes == {"done": MANY}
+
+
 def test_results_that_are_cut_off_are_read_again(syncd: Syncd, org: Org) -> None:
     body = '"sf__Id","sf__Created",WhoId\n'
     org.faults.add(Fault(path="successfulResults", status=200, body=body, content_type="text/csv", times=1))
