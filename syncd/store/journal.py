@@ -8,6 +8,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
 from syncd.activities import MACHINE_MADE
+from syncd.errors import StoreError
 from syncd.model import Change, Plan, Receipt, State, What
 from syncd.store.sqlite import ROWS_A_TRANSACTION, chunks, insert, many, rows, transaction
 
@@ -215,9 +216,16 @@ class Journal:
     # --- the activity ledger ----------------------------------------------------------------------------------------
 
     def sending(self, tokens: Iterable[tuple[Intent, str]]) -> None:
-        """(intent, token): the ledger's lines, written before the call that creates the Tasks."""
-        for chunk in chunks(self._db, list(tokens)):
+        """(intent, token): the ledger's lines, written before the call that creates the Tasks.
+
+        Raises StoreError if the intents are no longer this run's to send: whoever took it for dead has settled them,
+        and would not see these lines.
+        """
+        for chunk in chunks(self._db, tokens):
             with transaction(self._db):
+                ids = json.dumps([intent.id for intent, _ in chunk])
+                if rows(self._db, _SETTLED, (ids,)):
+                    raise StoreError("this run was taken for dead and another one has taken over")
                 many(
                     self._db,
                     "INSERT INTO activities (subject_id, key, token, state) VALUES (?, ?, ?, 'intended')"
@@ -261,6 +269,7 @@ _TOLD = """INSERT INTO activities (subject_id, key, token, state, task_id, diges
     task_id = excluded.task_id, digest = excluded.digest, not_before = excluded.not_before,
     token = CASE WHEN task_id IS NULL THEN excluded.token ELSE token END"""
 
+_SETTLED = "SELECT 1 FROM changes WHERE state <> 'intended' AND id IN (SELECT value FROM json_each(?)) LIMIT 1"
 _TAKES_BACK = "c.what = 'activity' AND json_extract(c.why, '$.rule') = :rule"
 
 

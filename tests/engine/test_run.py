@@ -10,6 +10,7 @@ from syncd.engine import Options
 from syncd.errors import Busy, StoreError
 from syncd.model import What
 from syncd.sandbox import Fault, Org
+from syncd.store import Journal, Work
 from tests.conftest import Syncd
 from tests.factories import ADDRESS, payload
 
@@ -326,6 +327,35 @@ def test_a_run_that_was_taken_for_dead_stops(syncd: Syncd, contact: str) -> None
     syncd.stopping = taken_over
     with pytest.raises(StoreError, match="another one has taken over"):
         syncd.run()
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_run_that_was_taken_for_dead_makes_no_task_and_the_next_one_does(
+    syncd: Syncd, org: Org, contact: str, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    """It was away for minutes, before or after it wrote the ledger's line, and another one has tidied up."""
+    syncd.receive(payload("open", whId=contact))
+    sending = Journal.sending
+
+    def late(journal: Journal, tokens: Any) -> None:
+        if when == "after":
+            sending(journal, tokens)
+        syncd.later(minutes=3)
+        other = Work(syncd.db)
+        other.end(other.begin("other", syncd.clock(), 600_000), syncd.clock(), {})
+        if when == "before":
+            sending(journal, tokens)
+
+    monkeypatch.setattr(Journal, "sending", late)
+    with pytest.raises(StoreError, match="another one has taken over"):
+        syncd.run()
+    monkeypatch.undo()
+    assert org.all("Task") == []
+    syncd.run()
+    syncd.later(minutes=11)  # for all the next one knows, it may have been made
+    syncd.run()
+    assert len(org.all("Task")) == 1
+    assert [state for _, state in syncd.changes()] == ["superseded", "done"]
 
 
 def test_what_a_dead_run_held_is_settled_by_reading(syncd: Syncd, org: Org, contact: str, lead: str) -> None:
