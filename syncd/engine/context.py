@@ -103,6 +103,7 @@ class _Pulse:
         now = self._c.now()
         if now - self._last >= PULSE:
             self._last = now
+            self._c.stopping()  # who is asked that watches, too; the answer is heeded between two steps
             self._c.work.beat(self._run_id, now)
 
 
