@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from syncd.retention import surplus
 from syncd.store import Work, open_store
-from syncd.store.forget import Erased, Forget, compact, fold_back, traces
+from syncd.store.forget import Erased, Forget, compact, fold_back
+from syncd.store.mentions import Person, traces
 from syncd.store.prune import Prune, Pruned
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ DAY = 86_400_000
 
 @dataclass(frozen=True, slots=True)
 class Forgotten:
-    """`traces`: how often the address still stands in the store's files, in space that is not used any more."""
+    """`traces`: how often the address or its whId still stands in the files, in space that is not used any more."""
 
     erased: Erased
     traces: int = 0
@@ -41,18 +42,20 @@ def forget(
             return Forgotten(Forget(db, address, lambda: None, dry_run=True).everywhere(now()))
         work = Work(db)
         run_id = work.begin("forget", now(), settle)
-        said = Erased()
+        said, person = Erased(), Person(address)
         try:
             newest = work.newest()
             while work.fold(now(), newest):
                 work.beat(run_id, now())
-            said = Forget(db, address, lambda: work.beat(run_id, now())).everywhere(now())
+            forgetting = Forget(db, address, lambda: work.beat(run_id, now()))
+            person = forgetting.person
+            said = forgetting.everywhere(now())
         finally:
             work.end(run_id, now(), {"ended": "done", "events": said.events})
         if rewrite:
             compact(db)
         fold_back(db)
-    return Forgotten(said, traces(path, address))
+    return Forgotten(said, traces(path, person))
 
 
 def prune(

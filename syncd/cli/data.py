@@ -184,7 +184,9 @@ def _tell(said: custody.Forgotten, *, dry_run: bool) -> None:
         f" {counted(erased.mentions, 'mention')} elsewhere."
     )
     for other in erased.others:
-        click.echo(f"The same whId also came with {other}, which stays. If it is the same person: syncd forget {other}")
+        click.echo(
+            f"The same record or whId also came with {other}, and stays. If it is the same person: syncd forget {other}"
+        )
     when, then = ("has", "run syncd sync first") if dry_run else ("had", "opt the record out there")
     for who in erased.not_opted_out:
         whose = who or "this address"

@@ -8,31 +8,26 @@ known by a digest of their key. Backups and Salesforce are not reached from here
 from __future__ import annotations
 
 import json
-import re
 import secrets
 import time
-from contextlib import closing
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
 from syncd.rules import OPT_OUTS
+from syncd.store.mentions import GONE, NOBODY, Mentions, Person
 from syncd.store.sqlite import PAUSE, chunks, many, rows, transaction
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
-    from pathlib import Path
 
     from sqlite_utils import Database
 
 EVENTS_A_PAGE = 10_000
 BODIES_A_PAGE = 10
-RUNS_A_PAGE = 1_000
-GONE = "forgotten"
-NOBODY = "0" * 18
-"""In place of a record's id."""
 _SALT = "forgotten_salt"
 _OPT_OUTS = {kind.value for kind in OPT_OUTS}
+_GOING_ON = "forgetting"
 
 
 @dataclass(slots=True)
@@ -71,22 +66,20 @@ class Forget:
         self._address = address
         self._beat = beat
         self._dry_run = dry_run
-        spellings = {address, json.dumps(address)[1:-1]}
-        self._pattern = re.compile("|".join(re.escape(text) for text in spellings), re.IGNORECASE)
+        self._recipients = rows(db, "SELECT id, subject_id, whid, names FROM recipients WHERE address = ?", (address,))
+        self.person = self._known_by()
         db.execute("PRAGMA secure_delete=ON")  # what is deleted is overwritten, too
 
     def everywhere(self, now: int) -> Erased:
         """All of it. Killed in between, it is done again by the next call."""
-        said = Erased()
-        recipients = rows(self._db, "SELECT id, subject_id, whid FROM recipients WHERE address = ?", (self._address,))
+        said = Erased(others=self._others())
         untold = rows(
             self._db, _OPT_OUTS_OF.format(which="DISTINCT coalesce(s.sf_id, r.whid)", told=0), (self._address,)
         )
         said.not_opted_out = tuple(who for (who,) in untold)
         if not self._dry_run:
             self._tombstone(now)
-        said.others = self._others([whid for *_, whid in recipients if whid])
-        for recipient_id, subject_id, _ in recipients:
+        for recipient_id, subject_id, *_ in self._recipients:
             self._ledger(subject_id, said)
             said.events += self._history(recipient_id)
             said.recipients += 1
@@ -94,6 +87,23 @@ class Forget:
         said.quarantined = self._quarantine(now)
         said.mentions = self._mentions()
         return said
+
+    def _known_by(self) -> Person:
+        """The address, and the ids that lead to nobody else; also those of an erasure that was killed."""
+        own = [subject_id for _, subject_id, *_ in self._recipients if not self._is_shared(subject_id)]
+        ids = {str(one) for sql in (_RECORDS, _LED_THERE) for (one,) in rows(self._db, sql, (json.dumps(own),))}
+        whids = set()
+        for *_, whid, names in self._recipients:
+            if not rows(self._db, _NAMED_SO, {"address": self._address, "whid": whid, "names": names}):
+                ids |= {names} if names else set()
+                whids |= set() if names or not whid else {whid}
+        for (left,) in rows(self._db, "SELECT value FROM meta WHERE name = ?", (_GOING_ON,)):
+            ids, whids = ids | set(json.loads(left)["ids"]), whids | set(json.loads(left)["whids"])
+        return Person(self._address, frozenset(ids), frozenset(whids))
+
+    def _is_shared(self, subject_id: int) -> bool:
+        sql = "SELECT 1 FROM recipients WHERE subject_id = ? AND address <> ? LIMIT 1"
+        return bool(rows(self._db, sql, (subject_id, self._address)))
 
     def _tombstone(self, now: int) -> None:
         with transaction(self._db):
@@ -103,10 +113,13 @@ class Forget:
             digests = [_digest(salt, self._address.encode(errors="surrogatepass"))]
             digests += [_digest(salt, key) for (key,) in rows(self._db, told, (self._address,))]
             many(self._db, "INSERT OR REPLACE INTO forgotten VALUES (?, ?)", [(digest, now) for digest in digests])
+            left = json.dumps({"ids": sorted(self.person.ids), "whids": sorted(self.person.whids)})
+            self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (_GOING_ON, left))
 
-    def _others(self, whids: Sequence[str]) -> tuple[str, ...]:
-        sql = "SELECT DISTINCT address FROM recipients WHERE whid IN (SELECT value FROM json_each(?)) AND address <> ?"
-        return tuple(address for (address,) in rows(self._db, sql, (json.dumps(whids), self._address)))
+    def _others(self) -> tuple[str, ...]:
+        """Other addresses of the same record, or with the same whId."""
+        found = rows(self._db, _OTHERS, {"address": self._address})
+        return tuple(address for (address,) in found)
 
     # --- what is the person's own -----------------------------------------------------------------------------------
 
@@ -135,14 +148,12 @@ class Forget:
 
         A mark of theirs is not taken back by this: without the change that made it, it counts as somebody else's.
         """
-        shared = rows(
-            self._db, "SELECT 1 FROM recipients WHERE subject_id = ? AND address <> ?", (subject_id, self._address)
-        )
+        shared = self._is_shared(subject_id)
         changes = rows(self._db, _CHANGES, (subject_id,))
         mine = [row[0] for row in changes if not shared or self._is_mine(row)]
         said.changes += len(mine)
         decisions = rows(self._db, "SELECT id, note, by FROM decisions WHERE subject_id = ?", (subject_id,))
-        notes = [i for i, *texts in decisions if not shared or any(self._pattern.search(text) for text in texts)]
+        notes = [i for i, *texts in decisions if not shared or any(map(self.person.is_in, texts))]
         said.decisions += len(notes)
         if self._dry_run:
             return
@@ -150,7 +161,7 @@ class Forget:
             with transaction(self._db):
                 many(self._db, "UPDATE receipts SET words = '', sf_id = '' WHERE change_id = ?", [(i,) for i in chunk])
                 for change_id in chunk:
-                    self._db.execute(_BLANK, {"id": change_id, "shared": bool(shared)})
+                    self._db.execute(_BLANK, {"id": change_id, "shared": shared})
                 many(self._db, _UNSURE, [(subject_id, i) for i in chunk])
         with transaction(self._db):
             many(self._db, "UPDATE decisions SET note = ? WHERE id = ?", [(GONE, i) for i in notes])
@@ -160,9 +171,7 @@ class Forget:
 
     def _is_mine(self, change: Sequence[Any]) -> bool:
         _, *texts, why = change
-        return any(self._pattern.search(text or "") for text in (*texts, why)) or (
-            json.loads(why).get("address") == self._address
-        )
+        return any(map(self.person.is_in, (*texts, why))) or json.loads(why).get("address") == self._address
 
     # --- where it is mentioned --------------------------------------------------------------------------------------
 
@@ -170,7 +179,7 @@ class Forget:
         """Deliveries with the address in them: emptied whole, since who else is in them cannot be told."""
         found = []
         for kept_id, body in self._pages("quarantine", "body", BODIES_A_PAGE):
-            if self._pattern.search(bytes(body).decode(errors="replace")):
+            if self.person.is_in(bytes(body).decode(errors="replace")):
                 found.append(kept_id)
         if not self._dry_run:
             for chunk in self._chunks(found):
@@ -184,29 +193,23 @@ class Forget:
         return len(found)
 
     def _mentions(self) -> int:
-        """In what the mail server or Salesforce said of others, and in holds, whose value may be such a text.
+        """In what mail servers, Salesforce, people and syncd itself said: of others, in alarms, in runs.
 
         A mark of somebody else whose reason has the address in it is no longer known to be syncd's, and stays.
         """
-        return (
-            sum(self._rewrite("changes", column, RUNS_A_PAGE) for column in ("before", "after", "why"))
-            + self._rewrite("events", "raw", EVENTS_A_PAGE, " AND address <> :address")
-            + self._rewrite("receipts", "words", RUNS_A_PAGE, " AND words <> ''")
-            + self._rewrite("holds", "value", RUNS_A_PAGE)
-            + self._rewrite("runs", "summary", RUNS_A_PAGE, " AND summary IS NOT NULL")
-        )
-
-    def _rewrite(self, table: str, column: str, page: int, also: str = "") -> int:
-        found = [
-            (self._pattern.sub(GONE, text), row_id)
-            for row_id, text in self._pages(table, column, page, also)
-            if self._pattern.search(text)
-        ]
+        own = {"meta": f"name <> '{_GOING_ON}'"}
+        if self._dry_run:  # nothing of the person's own is gone
+            mine = ", ".join(str(subject_id) for _, subject_id, *_ in self._recipients)
+            own |= {table: sql.format(mine=mine) for table, sql in _NOT_OWN.items()}
+        else:  # what is left of records that were merged into theirs
+            with transaction(self._db):
+                many(self._db, "DELETE FROM moved WHERE sf_id = ?", [(one,) for one in self.person.ids])
+                many(self._db, _LEFT, [(one,) for one in self.person.ids])
+        mentions = Mentions(self._db, self.person, self._beat, dry_run=self._dry_run).everywhere(own)
         if not self._dry_run:
-            for chunk in self._chunks(found):
-                with transaction(self._db):
-                    many(self._db, f"UPDATE {table} SET {column} = ? WHERE id = ?", chunk)
-        return len(found)
+            with transaction(self._db):
+                self._db.execute("DELETE FROM meta WHERE name = ?", (_GOING_ON,))
+        return mentions
 
     def _pages(self, table: str, column: str, size: int, also: str = "") -> Iterator[tuple[int, Any]]:
         """Every row, a range of ids a statement: no read transaction outlives a page."""
@@ -240,25 +243,6 @@ def compact(db: Database) -> None:
     db.execute("VACUUM")
 
 
-def traces(path: Path, address: str) -> int:
-    """How often the bytes of the address stand in the store's files, unused space included."""
-    words = {address.encode(), json.dumps(address)[1:-1].encode()}
-    return sum(_count(file, word) for file in (path, path.with_name(f"{path.name}-wal")) for word in words)
-
-
-def _count(file: Path, word: bytes) -> int:
-    """Streamed. ASCII letters of any case; `word` is lower-case."""
-    if not file.exists():
-        return 0
-    found, before = 0, b""
-    with closing(file.open("rb")) as opened:
-        while block := opened.read(1 << 22):
-            text = before + block.lower()
-            found += text.count(word)
-            before = text[-len(word) + 1 :] if len(word) > 1 else b""
-    return found
-
-
 def _salt(db: Database) -> str:
     found = rows(db, "SELECT value FROM meta WHERE name = ?", (_SALT,))
     return str(found[0][0]) if found else ""
@@ -288,6 +272,31 @@ _BLANK = f"""UPDATE changes SET before = '{{}}', after = '{{}}', why = '{{}}', s
 # A Task of unknown fate that nobody can look up any more, since its change is void: never made, so never twice.
 _UNSURE = """UPDATE activities SET state = 'sealed', not_before = NULL WHERE subject_id = ? AND state IN
   ('intended','uncertain') AND key = (SELECT activity FROM changes WHERE id = ?)"""
+
+_LEFT = "UPDATE subjects SET sf_id = NULL, object = NULL WHERE sf_id = ?"
+_RECORDS = """SELECT sf_id FROM subjects WHERE id IN (SELECT value FROM json_each(?)) AND sf_id IS NOT NULL"""
+_LED_THERE = f"SELECT sf_id FROM moved WHERE to_id IN ({_RECORDS})"
+# An id is somebody else's as well if theirs is the same, leads to the same, or if it is the record that they are on.
+_NAMED_SO = """SELECT 1 FROM recipients WHERE address <> :address AND (whid <> '' AND whid = :whid OR names = :names
+  OR names IN (SELECT sf_id FROM moved WHERE to_id = :names)
+  OR subject_id = (SELECT id FROM subjects WHERE sf_id = :names)) LIMIT 1"""
+_OTHERS = """WITH mine AS (SELECT subject_id, whid, names FROM recipients WHERE address = :address)
+  SELECT DISTINCT address FROM recipients WHERE address <> :address AND (
+    subject_id IN (SELECT subject_id FROM mine) OR (whid <> '' AND whid IN (SELECT whid FROM mine))
+    OR names IN (SELECT names FROM mine)) ORDER BY address"""
+
+# For a dry run.
+_NOT_OWN = {
+    "recipients": "subject_id NOT IN ({mine})",
+    "subjects": "id NOT IN ({mine})",
+    "decisions": "subject_id NOT IN ({mine})",
+    "activities": "subject_id NOT IN ({mine})",
+    "changes": "subject_id NOT IN ({mine})",
+    "receipts": "change_id NOT IN (SELECT id FROM changes WHERE subject_id IN ({mine}))",
+    "events": "id NOT IN (SELECT t.event_id FROM timeline t JOIN recipients r ON r.id = t.recipient_id"
+    " WHERE r.subject_id IN ({mine}))",
+    "moved": "to_id NOT IN (SELECT sf_id FROM subjects WHERE id IN ({mine}) AND sf_id IS NOT NULL)",
+}
 
 _RECORD = "(SELECT sf_id FROM subjects WHERE id = :id)"
 _NO_RECORD = (

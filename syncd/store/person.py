@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from syncd.store.mentions import Person
 from syncd.store.sqlite import rows
 
 if TYPE_CHECKING:
@@ -31,7 +32,8 @@ def _dicts(db: Database, sql: str, arguments: dict[str, Any]) -> Iterator[dict[s
 
 
 def _quarantined(db: Database, address: str) -> Iterator[dict[str, Any]]:
-    """Deliveries that could not be read and have the address in them, in any case of its letters."""
+    """Deliveries that could not be read and have the address in them, however it is spelt."""
+    person = Person(address)
     last = rows(db, "SELECT coalesce(max(id), 0) FROM quarantine")[0][0]
     for start in range(0, last, BODIES_A_PAGE):
         for kept_id, received_at, reason, body in rows(
@@ -40,7 +42,7 @@ def _quarantined(db: Database, address: str) -> Iterator[dict[str, Any]]:
             (start, start + BODIES_A_PAGE),
         ):
             text = bytes(body).decode(errors="replace")
-            if address in text.lower():
+            if person.is_in(text):
                 yield {"id": kept_id, "received_at": received_at, "reason": reason, "body": text}
 
 

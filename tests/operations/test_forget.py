@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import time
+import unicodedata
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from sqlite3 import IntegrityError
 
 import pytest
 
@@ -13,6 +16,7 @@ from syncd.salesforce.tasks import Tasks
 from syncd.sandbox import Fault, Org
 from syncd.store import Inbox, totals
 from syncd.store.inbox import Unread
+from syncd.store.mentions import Mentions, Person
 from tests.conftest import Syncd
 from tests.factories import ADDRESS, payload
 from tests.operate.conftest import Commands
@@ -63,6 +67,153 @@ def test_nothing_of_the_address_and_its_whid_is_left_in_the_files(
     assert totals.by_kind(syncd.db) == counted | {"click": (1, 1)}
     exported = json.loads(command("export", ADDRESS))
     assert [name for name, found in exported.items() if found] == ["address"]
+
+
+ROWS_OF_NOBODY = (
+    """INSERT INTO decisions (subject_id, aspect, verdict, at, through, by)
+      SELECT id, 'invalid', 'undone', 1, 1, '' FROM subjects WHERE sf_id = :other""",
+    "INSERT INTO alarms (key, words, advice, opened_at) VALUES ('', '', '', 1)",
+    "INSERT INTO holds (by_what, value, opened_at) VALUES ('text', '', 1)",
+    "INSERT INTO jobs (run_id, object, operation, state, created_at) SELECT id, '', '', '', 1 FROM runs LIMIT 1",
+    "INSERT INTO meta VALUES ('some', '')",
+    "INSERT INTO signs VALUES (1, 'some', 1)",
+)
+NOT_OWN = {
+    "events": f"address = '{OTHER}'",
+    "recipients": f"address = '{OTHER}'",
+    "subjects": "sf_id = :other",
+    "changes": "sf_id = :other",
+    "receipts": "change_id IN (SELECT id FROM changes WHERE sf_id = :other)",
+    "activities": "false",  # those of others have no column but ids and digests
+    "meta": "name = 'some'",
+    "rules": "false",  # of nobody
+}
+
+
+def texts_of(syncd: Syncd) -> list[tuple[str, str]]:
+    """Every column of every table that can hold text, asked of the schema."""
+    return [
+        (table.name, column.name)
+        for table in syncd.db.tables
+        for column in table.columns
+        if column.type == "TEXT" and not table.name.startswith("_sqlite")
+    ]
+
+
+def plant(syncd: Syncd, said: str, other: str) -> set[str]:
+    """Has each column that takes it say this in a row that is not the person's own; which those are."""
+    for sql in ROWS_OF_NOBODY:
+        syncd.db.execute(sql, {"other": other})
+    planted = set()
+    for table, column in reversed(texts_of(syncd)):  # what names a row stands before what it says
+        which = f"{column} = (SELECT {column} FROM {table} WHERE {NOT_OWN.get(table, 'true')} LIMIT 1)"
+        for text in (said, json.dumps({"said": said})):
+            with suppress(IntegrityError):
+                sql = f"UPDATE {table} SET {column} = :text WHERE {which}"
+                if syncd.db.execute(sql, {"text": text, "other": other}).rowcount:
+                    planted.add(f"{table}.{column}")
+                    break
+    return planted
+
+
+def test_no_column_of_any_table_names_who_was_forgotten(
+    syncd: Syncd, command: Commands, contact: str, add: Callable[[str], str], tmp_path: Path
+) -> None:
+    """Wherever a mail server, Salesforce, a person or syncd itself may have quoted the address or the whId."""
+    other = fill(syncd, contact, add)
+    planted = plant(syncd, f"<{ADDRESS}>, duplicates value on record with id: {contact[:15]}", other)
+    assert planted >= {
+        "alarms.words", "alarms.advice", "decisions.by", "decisions.note", "holds.value", "holds.decided_by",
+        "receipts.words", "runs.cause", "runs.summary", "changes.why", "events.raw", "events.send", "sends.send",
+        "mailings.key", "meta.value", "quarantine.reason", "quarantine.source", "jobs.state",
+    }  # fmt: skip
+    command("forget", ADDRESS, "--rewrite")  # rows that have grown may have left copies in unused space
+    for table, column in texts_of(syncd):
+        texts = [str(text) for (text,) in syncd.db.execute(f"SELECT {column} FROM {table}").fetchall()]
+        assert not [text for text in texts if ADDRESS in text or contact[:15] in text], (table, column)
+    left = bytes_of(tmp_path)
+    assert ADDRESS.encode() not in left
+    assert contact[:15].lower().encode() not in left
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "jeanne.durand@example.fr",
+        "<JEANNE.Durand@example.fr>",
+        "mailto:jeanne.durand%40example.fr&x",
+        "\\njeanne.durand@example.fr",
+        "to=jeanne%2Edurand%40example%2Efr",
+        "%3Cjeanne.durand@example.fr.",
+        "\\u003cjeanne.durand\\u0040example.fr\\u003e",
+    ],
+)
+def test_an_address_is_found_however_it_is_spelt(said: str) -> None:
+    person = Person("jeanne.durand@example.fr")
+    assert person.is_in(said)
+    assert "durand" not in person.without(said).lower()
+
+
+@pytest.mark.parametrize(
+    "said", ["josé@exämple.fr", "JOSÉ@EXÄMPLE.FR", "jos\\u00e9@ex\\u00C4mple.fr", "jos%C3%A9%40ex%c3%a4mple.fr"]
+)
+def test_letters_with_accents_are_found_too(said: str) -> None:
+    for form in ("NFC", "NFD"):
+        assert Person("josé@exämple.fr").without(unicodedata.normalize(form, said)) == "forgotten"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "marie-jeanne.durand@example.fr",
+        "ajeanne.durand@example.fr",
+        "jeanne.durand@example.fr.example.net",
+        "jeanne.durand@example.france",
+    ],
+)
+def test_somebody_elses_address_that_contains_it_is_not_touched(said: str) -> None:
+    assert Person("jeanne.durand@example.fr").without(said) == said
+
+
+def test_a_whid_without_the_address_in_quarantine_goes_too_and_a_number_elsewhere_stays(
+    syncd: Syncd, command: Commands
+) -> None:
+    syncd.receive(payload("open", whId="42"), payload("open", email=OTHER, whId="43", sendId="42"))
+    for body in (b'{"whId": "42", "date": "soon"}', b"whId=42&date=soon", b'{"whId": "142", "date": 42}'):
+        Inbox(syncd.db).append([], [Unread(syncd.clock(), "webhook", "no address", body)])
+    assert command.json("forget", ADDRESS)["quarantined"] == 2
+    assert len(json.loads(command("export", OTHER))["events"]) == 1
+    assert syncd.db.execute("SELECT whid, send FROM events").fetchall() == [("43", "42")]
+
+
+def test_an_erasure_that_was_killed_is_completed_by_the_next(
+    syncd: Syncd,
+    command: Commands,
+    contact: str,
+    add: Callable[[str], str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What it had erased by then told whose id it was."""
+
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    plant(syncd, f"duplicates value on record with id: {contact}", fill(syncd, contact, add))
+    with monkeypatch.context() as patched:
+        patched.setattr(Mentions, "everywhere", die)
+        command("forget", ADDRESS, code=None)
+    command("forget", ADDRESS, "--rewrite")
+    assert contact[:15].lower().encode() not in bytes_of(tmp_path)
+
+
+def test_what_was_said_of_two_in_the_same_words_stays_two(syncd: Syncd, command: Commands) -> None:
+    for value in (ADDRESS, ADDRESS.upper()):
+        syncd.db.execute("INSERT INTO holds (by_what, value, opened_at) VALUES ('text', ?, 1)", (value,))
+    assert command.json("forget", ADDRESS)["mentions"] == 2
+    values = {value for (value,) in syncd.db.execute("SELECT value FROM holds").fetchall()}
+    assert len(values) == 2
+    assert ADDRESS not in str(values).lower()
 
 
 def test_what_happened_before_does_not_come_back_and_what_happens_later_counts(
