@@ -1,6 +1,7 @@
 """Messages to people, by Apprise: mail, chat, pager, whatever `[alerts] urls` names.
 
 The URLs hold passwords. They are never shown or logged, and what Apprise itself would log of them is kept quiet.
+Addresses in what Salesforce or a mail server said are masked: these messages go through hands that are none of ours.
 """
 
 from __future__ import annotations
@@ -8,6 +9,8 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from syncd.masks import masked
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,6 +30,7 @@ class Sent:
 def send(urls: Sequence[str], title: str, body: str, mood: str = BAD) -> list[Sent]:
     """To every URL; one that fails keeps no other from being tried. Takes seconds where a service does not answer."""
     logging.getLogger("apprise").setLevel(logging.CRITICAL)
+    title, body = masked(title), masked(body)
     return [
         Sent(f"{number}. {url.partition(':')[0]}://…", _problem(url, title, body, mood))
         for number, url in enumerate(urls, 1)

@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 import logging
-import re
 import sys
 from collections.abc import Mapping, MutableMapping
 from typing import Any
 
 import structlog
 
-_ADDRESS = re.compile(r"\b([\w+])[\w.+-]*([\w+-])@(?=\w)")
+from syncd.masks import masked
+
 QUIET = {"apscheduler": logging.ERROR}  # a run skipped because the last one still goes on is nothing to warn of
 
 
 def _mask_addresses(_logger: object, _name: str, said: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """`jeanne.durand@example.fr` as `j…d@example.fr`, wherever it stands: enough to recognise, not to write to."""
-    return {name: _ADDRESS.sub(r"\1…\2@", it) if isinstance(it, str) else it for name, it in said.items()}
+    return {name: it if name.startswith("_") else _masked(it) for name, it in said.items()}
+
+
+def _masked(it: object) -> object:
+    """What is no text yet, an exception say, becomes one here and not where it is rendered."""
+    if it is None or isinstance(it, bool | int | float):
+        return it
+    if isinstance(it, Mapping):
+        return {name: _masked(one) for name, one in it.items()}
+    if isinstance(it, list | tuple | set | frozenset):
+        return [_masked(one) for one in it]
+    return masked(str(it))
 
 
 def configure(level: str = "info", levels: Mapping[str, str] | None = None, *, json: bool | None = None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -63,6 +64,21 @@ def test_several_at_once_are_one_message(syncd: Syncd, watch: Watch, listener: L
     quarantined(syncd, 1, "larger than max_body_bytes = 1048576; only the first 64 KiB are kept")
     watch.look()
     assert listener.titles == ["syncd: 2 alarms"]
+
+
+def test_what_salesforce_said_leaves_the_house_without_an_address(
+    syncd: Syncd, watch: Watch, listener: Listener
+) -> None:
+    said = {"ended": "fatal", "code": "DUPLICATE_VALUE", "words": "jeanne.durand@example.fr or b@example.fr is there"}
+    syncd.db.execute(
+        "INSERT INTO runs (owner, cause, started_at, heartbeat_at, ended_at, summary)"
+        " VALUES ('', '', :at, :at, :at, :said)",
+        {"at": syncd.clock(), "said": json.dumps(said)},
+    )
+    watch.look()
+    (message,) = listener.messages
+    assert "DUPLICATE_VALUE j…d@example.fr or …@example.fr is there" in message["title"] + message["message"]
+    assert "jeanne" not in str(message)
 
 
 def test_what_nobody_took_is_tried_again_later_and_the_url_is_in_no_log(
