@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from contextlib import closing
 from pathlib import Path
 
@@ -71,6 +72,27 @@ def test_an_old_store_has_the_schema_of_a_new_one(old: Path, tmp_path: Path) -> 
 def test_migrating_twice_does_nothing(old: Path) -> None:
     assert migrate(old)
     assert migrate(old) == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make files for somebody else")
+@pytest.mark.parametrize(("directory", "store"), [(0o2770, 0o660), (0o755, 0o600)])
+def test_a_store_that_root_is_the_first_to_use_is_its_directorys_owners(
+    tmp_path: Path, directory: int, store: int
+) -> None:
+    os.chown(tmp_path, 1234, 1235)
+    tmp_path.chmod(directory)
+    with closing(open_store(tmp_path / "syncd.db")) as db:
+        db.execute("INSERT INTO meta VALUES ('a', 'b')")
+        files = [file.stat() for file in tmp_path.iterdir()]
+        assert [(file.st_uid, file.st_gid, stat.S_IMODE(file.st_mode)) for file in files] == [(1234, 1235, store)] * 3
+
+
+def test_no_store_is_made_where_a_link_leads(tmp_path: Path) -> None:
+    """Root's command would make it wherever somebody in the group wants a file to be."""
+    (tmp_path / "syncd.db").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(StoreError):
+        open_store(tmp_path / "syncd.db")
+    assert not (tmp_path / "elsewhere").exists()
 
 
 def test_a_new_store_is_nobody_elses_to_read(tmp_path: Path) -> None:

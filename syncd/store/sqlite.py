@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import stat
 import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -40,18 +41,34 @@ def connect(path: Path, *, busy: float = BUSY, shared: bool = False) -> Database
 
     secure_delete=FAST: what is deleted is overwritten where that costs no further page, so that `forget` finds it gone.
     """
-    with suppress(OSError):  # SQLite says what is wrong
-        # SQLite would let everybody read it; the group, as services share it, is the umask's to say
-        os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o660))
+    with suppress(OSError):  # it is there, or SQLite says what is wrong
+        _make(path)
     try:
         conn = sqlite3.connect(
-            path, timeout=busy, isolation_level=None, check_same_thread=not shared, factory=_Connection
-        )
+            f"{path.absolute().as_uri()}?mode=rw", uri=True,
+            timeout=busy, isolation_level=None, check_same_thread=not shared, factory=_Connection,
+        )  # fmt: skip
         for pragma in _PRAGMAS:
             conn.execute(f"PRAGMA {pragma}")
     except sqlite3.Error as error:
         raise StoreError(f"cannot open the store {path}: {error}") from error
     return Database(conn, execute_plugins=False)
+
+
+def _make(path: Path) -> None:
+    """A new, empty one. SQLite would let everybody read it; the group, as services share it, is the umask's to say.
+
+    By root in a directory of somebody else's it becomes theirs: a service must be able to write what a command began.
+    SQLite itself sees to the files beside it, which get the owner and the mode of this one.
+    """
+    descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o660)
+    try:
+        directory = path.parent.stat()
+        if os.geteuid() == 0 and directory.st_uid != 0:
+            os.fchown(descriptor, directory.st_uid, directory.st_gid)
+            os.fchmod(descriptor, 0o660 if directory.st_mode & stat.S_IWGRP else 0o600)
+    finally:
+        os.close(descriptor)
 
 
 def open_store(path: Path, *, busy: float = BUSY, shared: bool = False) -> Database:

@@ -180,20 +180,52 @@ def test_a_hung_process_is_restarted_by_the_watchdog(machine: Machine, running: 
 
 
 def test_a_reload_takes_a_new_configuration_and_refuses_a_wrong_one(machine: Machine, running: str) -> None:
-    main = {unit: machine.shows(unit, "MainPID") for unit in (SYNC, RECEIVER)}
+    main = {unit: machine.shows(unit, "MainPID") for unit in (SYNC, RECEIVER, DASHBOARD)}
     machine.shell("echo '[rules]\nlift_on_success = false' >> /etc/syncd/syncd.toml")
     with load(machine, running) as answers:
-        machine.run("systemctl", "reload", SYNC, RECEIVER)
+        machine.run("systemctl", "reload", SYNC, RECEIVER, DASHBOARD)
         until(lambda: any("is reloaded" in line["event"] for line in machine.log(RECEIVER)))
         until(lambda: [line["event"] for line in machine.log(SYNC)].count("scheduler started") >= 2)
     assert set(answers) == {"204"}
     machine.shell("echo nonsense = 1 >> /etc/syncd/syncd.toml")
-    machine.run("systemctl", "reload", SYNC, RECEIVER)
+    machine.run("systemctl", "reload", *main)
     for unit in main:
         until(lambda unit=unit: "the old one goes on" in machine.shows(unit, "StatusText"))  # type: ignore[misc]
         assert machine.shows(unit, "MainPID") == main[unit]
         assert machine.shows(unit, "ActiveState") == "active"
     machine.shell("sed -i /nonsense/d /etc/syncd/syncd.toml")
+
+
+KILLED = """
+import os, sys
+from pathlib import Path
+from syncd.store import open_store
+db = open_store(Path("/var/lib/syncd/syncd.db"))
+db.execute("INSERT INTO meta VALUES ('killed', 'here')")
+os._exit(9)
+"""
+
+
+def test_what_root_types_leaves_nothing_that_the_services_cannot_write(machine: Machine, running: str) -> None:
+    """While they run, while they don't, when it is killed, and when it is the first to use a store."""
+    commands = ("status", "sync", "forget a@example.fr")
+    typed = "; ".join(f"syncd {command} >/dev/null 2>&1 || [ $? != 2 ]" for command in commands)
+
+    def is_well() -> None:
+        assert machine.shell("find /var/lib/syncd -path '*/backups/*' -o -user root -print") == ""
+        assert machine.shell("stat -c %a:%G /var/lib/syncd/syncd.db*").split() == ["660:syncd"] * 3
+        assert post(machine, running, type="open", email="b@example.fr", whId="") == "204"
+        until(lambda: json.loads(machine.run("syncd", "status", "--json", code=None))["events_waiting"] == 0)
+
+    machine.shell(f"umask 077; {typed}")
+    is_well()
+    machine.shell(f"systemctl stop syncd.target; {typed}")
+    machine.run("/usr/local/lib/syncd/current/bin/python", "-I", "-c", KILLED, code=9)
+    machine.shell("test -e /var/lib/syncd/syncd.db-wal; systemctl start syncd.target")
+    is_well()
+    machine.shell("systemctl stop syncd.target; rm /var/lib/syncd/syncd.db*; syncd status")
+    machine.run("systemctl", "start", "syncd.target")
+    is_well()
 
 
 def test_installing_again_upgrades_without_a_refused_connection(machine: Machine, running: str) -> None:
