@@ -1,4 +1,4 @@
-"""`syncd serve`: the receiver and the scheduler as processes of their own, started, watched and stopped together.
+"""`syncd serve`: receiver, scheduler and dashboard as processes of their own, started, watched and stopped together.
 
 The listening socket belongs to the parent and is handed down as systemd does it, so connections wait in its queue while
 a receiver restarts. A child whose parent dies, dies too: no half of a service goes on alone.
@@ -46,11 +46,15 @@ STEADY = 60.0  # after so many seconds a child counts as having been well
 
 @dataclass(slots=True)
 class Child:
-    """One process to keep alive. `listener`: a socket it gets as systemd's first (descriptor 3)."""
+    """One process to keep alive. `listener`: a socket it gets as systemd's first (descriptor 3).
+
+    `vital`: the others are of no use if it cannot begin.
+    """
 
     name: str
     arguments: Sequence[str]
     listener: socket.socket | None = None
+    vital: bool = True
     stderr: IO[bytes] | None = None  # where it says what it says; else to ours
     process: subprocess.Popen[bytes] | None = None
     started: float = 0.0
@@ -101,7 +105,7 @@ class Supervisor:
         """Until `stopping` is set; the exit code.
 
         A configuration that is wrong from the start ends it. One that is broken later, when a child dies, does not: the
-        receiver goes on whatever becomes of the scheduler.
+        receiver goes on whatever becomes of the others.
         """
         while not self.stopping:
             time.sleep(TICK)
@@ -109,7 +113,7 @@ class Supervisor:
                 self._reload()
             for child in self.children:
                 code = child.process.poll() if child.process else None
-                if code == USAGE and child.starts == 1:
+                if code == USAGE and child.starts == 1 and child.vital:
                     return USAGE
                 if code is not None:
                     self._again(child, code)
@@ -156,6 +160,7 @@ def serve(config: Path, bind: Bind) -> int:
         try:
             supervisor.start(Child("receiver", ["receive"], listener))
             supervisor.start(Child("scheduler", ["schedule"]))
+            supervisor.start(Child("dashboard", ["dashboard"], vital=False))  # its address may be taken; events come
             return supervisor.watch()
         finally:
             supervisor.stop()

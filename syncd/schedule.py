@@ -13,12 +13,12 @@ import structlog
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 
-from syncd.config import format_duration, load
+from syncd.config import format_duration
 from syncd.engine import assemble, run
-from syncd.errors import Busy, ConfigError, StoreError
+from syncd.errors import Busy, StoreError
 from syncd.salesforce import Crm
 from syncd.store import open_store
-from syncd.systemd import Pulse, notify, reloading
+from syncd.systemd import RELOAD, STOP, Pulse, notify, until_told
 from syncd.watch import Watch
 
 if TYPE_CHECKING:
@@ -32,8 +32,6 @@ log = structlog.get_logger()
 
 LOOK = 60.0
 """Seconds between two looks at what needs a person, beside those after each run."""
-STOP = (signal.SIGTERM, signal.SIGINT)
-RELOAD = signal.SIGHUP
 
 
 def schedule(settings: Settings, config_path: Path | None = None) -> None:
@@ -50,21 +48,8 @@ def schedule(settings: Settings, config_path: Path | None = None) -> None:
     while told == RELOAD:
         with _scheduler(settings, pulse):
             notify("READY=1", f"STATUS=mode {settings.sync.mode}, a run every {format_duration(settings.sync.every)}")
-            settings, told = _until_told(settings, config_path)
+            settings, told = until_told(settings, config_path)
     log.info("scheduler stopped")
-
-
-def _until_told(settings: Settings, config_path: Path | None) -> tuple[Settings, int]:
-    """Waits for a signal: the settings to go on with, and the signal. What is wrong with new ones keeps the old."""
-    while (told := signal.sigwait((*STOP, RELOAD))) == RELOAD:
-        reloading()
-        try:
-            return (load(config_path) if config_path else settings), told
-        except ConfigError as error:
-            log.error("the configuration is not reloaded, the old one goes on", error=str(error))
-            notify("READY=1", "STATUS=the new configuration is wrong, the old one goes on; run: syncd check")
-    notify("STOPPING=1")
-    return settings, told
 
 
 @contextmanager
@@ -88,6 +73,7 @@ def _scheduler(settings: Settings, pulse: Pulse) -> Iterator[None]:
             yield
     finally:
         stopping.set()
+        log.info("scheduler stopping, once a run has let go")
         scheduler.shutdown(wait=True)
         crm.session.close()
 

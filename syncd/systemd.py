@@ -13,11 +13,18 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import structlog
+
+from syncd.config import load
 from syncd.errors import ConfigError
 
 if TYPE_CHECKING:
-    from syncd.config import Bind
+    from syncd.config import Bind, Settings
 
+log = structlog.get_logger()
+
+STOP = (signal.SIGTERM, signal.SIGINT)
+RELOAD = signal.SIGHUP
 BACKLOG = 1024
 FIRST_INHERITED = 3  # sd_listen_fds(3)
 _PR_SET_PDEATHSIG = 1
@@ -83,6 +90,22 @@ def notify(*news: str) -> None:
 def reloading() -> None:
     """Said before the configuration is read anew; `READY=1` ends it. systemd wants the time of its own clock, in µs."""
     notify("RELOADING=1", f"MONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000}")
+
+
+def until_told(settings: Settings, config_path: Path | None) -> tuple[Settings, int]:
+    """Waits for one of STOP, or for RELOAD: the settings to go on with, and the signal. All of them are to be blocked.
+
+    What is wrong with new settings keeps the old.
+    """
+    while (told := signal.sigwait((*STOP, RELOAD))) == RELOAD:
+        reloading()
+        try:
+            return (load(config_path) if config_path else settings), told
+        except ConfigError as error:
+            log.error("the configuration is not reloaded, the old one goes on", error=str(error))
+            notify("READY=1", "STATUS=the new configuration is wrong, the old one goes on; run: syncd check")
+    notify("STOPPING=1")
+    return settings, told
 
 
 def watchdog_seconds() -> float:

@@ -14,7 +14,7 @@ from syncd.config import file_in_use, load
 @click.command()
 @click.pass_obj
 def serve(config: Path | None) -> None:
-    """Run the receiver and the scheduler together, until stopped."""
+    """Run the receiver, the scheduler and the dashboard together, until stopped."""
     settings = load(config)
     settings.secrets.webhook_tokens()  # what is missing is said before anything starts
     logs.configure(settings.logs.level, settings.logs.by_logger())
@@ -54,9 +54,10 @@ def dashboard(config: Path | None) -> None:
     """Show metrics for Prometheus, and health, on [dashboard] bind."""
     from syncd.dashboard.server import serve as serve_dashboard
 
+    processes.die_with_parent()
     settings = load(config)
     logs.configure(settings.logs.level, settings.logs.by_logger())
-    serve_dashboard(settings)
+    serve_dashboard(settings, file_in_use(config))
 
 
 @click.command()

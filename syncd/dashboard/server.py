@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import signal
 import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import structlog
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from syncd.dashboard.app import create_app
-from syncd.systemd import bound_socket, notify
+from syncd.errors import ConfigError
+from syncd.systemd import RELOAD, STOP, bound_socket, notify, until_told
 
 if TYPE_CHECKING:
+    import socket
+    from collections.abc import Iterator
+    from pathlib import Path
+
     from syncd.config import Settings
 
-STOP = (signal.SIGTERM, signal.SIGINT)
 log = structlog.get_logger()
 
 
@@ -28,18 +33,44 @@ class _Quiet(WSGIRequestHandler):
         pass
 
 
-def serve(settings: Settings) -> None:
-    """Blocks until SIGTERM or SIGINT. Raises ConfigError when `[dashboard] bind` is taken."""
-    bind = settings.dashboard.bind
-    with bound_socket(bind, "dashboard.bind") as listener:
-        host, port = listener.getsockname()[:2]
-        server = make_server(
-            host, port, create_app(settings), threaded=True, request_handler=_Quiet, fd=listener.fileno()
-        )
-        signal.pthread_sigmask(signal.SIG_BLOCK, STOP)
-        threading.Thread(target=server.serve_forever, name="dashboard", daemon=True).start()
-        log.info(f"metrics on http://{bind.host or host}:{port}/metrics")
-        notify("READY=1")
-        signal.sigwait(STOP)
-        notify("STOPPING=1")
+def serve(settings: Settings, config_path: Path | None = None) -> None:
+    """Blocks until SIGTERM or SIGINT; SIGHUP reads `config_path` anew. Raises ConfigError when the address is taken."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, (*STOP, RELOAD))
+    listener = _listening(settings)
+    told: int = RELOAD
+    while told == RELOAD:
+        with _served(settings, listener):
+            before = settings.dashboard.bind
+            settings, told = until_told(settings, config_path)
+        if settings.dashboard.bind != before:
+            listener = _moved(settings, listener)
+    listener.close()
+
+
+def _listening(settings: Settings) -> socket.socket:
+    return bound_socket(settings.dashboard.bind, "dashboard.bind")
+
+
+def _moved(settings: Settings, old: socket.socket) -> socket.socket:
+    try:
+        new = _listening(settings)
+    except ConfigError as error:
+        log.error("the old address stays", error=str(error))
+        return old
+    old.close()
+    return new
+
+
+@contextmanager
+def _served(settings: Settings, listener: socket.socket) -> Iterator[None]:
+    """Requests are answered inside of it. The listener stays open: who calls between two of these waits."""
+    host, port = listener.getsockname()[:2]
+    server = make_server(host, port, create_app(settings), threaded=True, request_handler=_Quiet, fd=listener.fileno())
+    threading.Thread(target=server.serve_forever, name="dashboard", daemon=True).start()
+    log.info(f"metrics on http://{settings.dashboard.bind.host or host}:{port}/metrics")
+    notify("READY=1")
+    try:
+        yield
+    finally:
         server.shutdown()
+        server.server_close()

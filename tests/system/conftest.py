@@ -64,6 +64,8 @@ bind = "127.0.0.1:0"
 [sync]
 mode = "{mode}"
 every = "{every}"
+[dashboard]
+bind = "127.0.0.1:0"
 [activities]
 every = "1s"
 settle_uncertain = "1s"
@@ -156,6 +158,11 @@ class Service:
             if entry.name.isdecimal() and int(fields[2]) == self.process.pid and fields[0] != "Z":
                 found.append(int(entry.name))
         return found
+
+
+def process_of(service: Service, command: bytes) -> int:
+    arguments = {pid: Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0") for pid in service.members()}
+    return next(pid for pid, words in arguments.items() if command in words)
 
 
 @pytest.fixture

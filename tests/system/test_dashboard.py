@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
+import signal
+import socket
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -15,22 +18,24 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from syncd.sandbox import Org
 from tests.factories import payload
-from tests.system.conftest import Installation, Service, until
+from tests.system.conftest import Installation, Service, process_of, until
 
 CONFIG = Path(__file__).parents[2] / "config"
 
 
 @pytest.fixture
 def dashboard(installation: Installation) -> Service:
-    installation.config.write_text(installation.config.read_text() + '[dashboard]\nbind = "127.0.0.1:0"\n')
     return installation.serve("dashboard")
 
 
-def address(dashboard: Service) -> str:
-    line = until(lambda: next((line for line in dashboard.said if "metrics on" in line), None))
-    found = re.search(r"http://[\d.:]+", line)
-    assert found
-    return found.group()
+def addresses(service: Service) -> list[str]:
+    """Where it said that it listens, again each time it began to."""
+    said = re.findall(r"metrics on (http://[\d.:]+)", "".join(service.said))
+    return [str(where) for where in said]
+
+
+def address(service: Service) -> str:
+    return str(until(lambda: addresses(service))[-1])
 
 
 def scraped(web: requests.Session, dashboard: Service) -> dict[str, float]:
@@ -86,6 +91,60 @@ def test_a_store_that_cannot_be_read_is_told_and_health_is_the_process_own(
     assert web.get(f"{address(dashboard)}/healthz", timeout=30).text == "alive\n"
     assert dashboard.terminate() == 0
     shutil.rmtree(installation.directory / "syncd.db")
+
+
+def test_serve_shows_it_too_starts_it_again_and_reads_its_configuration_anew(
+    installation: Installation, web: requests.Session
+) -> None:
+    service = installation.serve()
+    events = service.url
+    assert scraped(web, service)["syncd_mode_live"] == 1
+    os.kill(process_of(service, b"dashboard"), signal.SIGKILL)
+    assert web.post(events, json=payload("open"), timeout=30).status_code == 204
+    until(lambda: len(addresses(service)) == 2)
+    assert scraped(web, service)["syncd_events_received_total"] == 1
+    pid, config = process_of(service, b"dashboard"), installation.config.read_text()
+    installation.config.write_text(config.replace('mode = "live"', 'mode = "observe"'))
+    service.process.send_signal(signal.SIGHUP)
+    until(lambda: scraped(web, service)["syncd_mode_live"] == 0)
+    assert len(set(addresses(service)[1:])) == 1  # the same address as before
+    assert process_of(service, b"dashboard") == pid
+    assert service.terminate() == 0
+    assert service.members() == []
+
+
+def test_another_address_is_taken_up_and_one_that_is_taken_is_not(
+    installation: Installation, dashboard: Service, web: requests.Session
+) -> None:
+    old, config = address(dashboard), installation.config.read_text()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        number = taken.getsockname()[1]
+        before = 'bind = "127.0.0.1:0"\n[activities]'
+        installation.config.write_text(config.replace(before, f'bind = "127.0.0.1:{number}"\n[activities]'))
+        dashboard.process.send_signal(signal.SIGHUP)
+        until(lambda: any("the old address stays" in line for line in dashboard.said))
+        assert web.get(f"{old}/healthz", timeout=30).status_code == 200
+    installation.config.write_text(config.replace(before, 'bind = "127.0.0.2:0"\n[activities]'))
+    dashboard.process.send_signal(signal.SIGHUP)
+    until(lambda: addresses(dashboard)[-1].startswith("http://127.0.0.2:"))
+    assert web.get(f"{address(dashboard)}/healthz", timeout=30).status_code == 200
+    with pytest.raises(requests.ConnectionError):
+        web.get(f"{old}/healthz", timeout=30)
+
+
+def test_events_come_though_somebody_else_has_the_dashboards_address(
+    installation: Installation, web: requests.Session
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        bind = f'bind = "127.0.0.1:{taken.getsockname()[1]}"\n[activities]'
+        config = installation.config.read_text()
+        installation.config.write_text(config.replace('bind = "127.0.0.1:0"\n[activities]', bind))
+        service = installation.serve()
+        events = service.url
+        until(lambda: any("dashboard.bind: cannot listen" in line for line in service.said))
+        until(lambda: any("a process ended" in line for line in service.said))
+        assert web.post(events, json=payload("open"), timeout=30).status_code == 204
+    until(lambda: addresses(service))
 
 
 def test_the_example_alerts_and_board_are_well_formed() -> None:

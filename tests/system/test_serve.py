@@ -17,7 +17,7 @@ import requests
 
 from syncd.sandbox import Fault, Org, Sandbox
 from tests.factories import payload
-from tests.system.conftest import TOKEN, Installation, Service, everybody, until
+from tests.system.conftest import TOKEN, Installation, everybody, process_of, until
 
 
 def campaign(people: list[str]) -> list[dict[str, Any]]:
@@ -67,11 +67,6 @@ def assert_every_write_has_an_owner(installation: Installation, org: Org) -> Non
     assert {task["Id"] for task in org.all("Task")} <= written
     marked = {c["Id"] for c in org.all("Contact") if c["EmailBouncedReason"] or c["HasOptedOutOfEmail"]}
     assert marked <= {change["sf_id"] for change in changes if change["what"] in ("mark", "opt_out")}
-
-
-def process_of(service: Service, command: bytes) -> int:
-    arguments = {pid: Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0") for pid in service.members()}
-    return next(pid for pid, words in arguments.items() if command in words)
 
 
 @pytest.fixture(scope="module")
@@ -172,6 +167,7 @@ def test_sigterm_in_the_middle_of_a_sync_is_a_clean_stop(
     scheduler = installation.serve("schedule")
     until(lambda: fault.fired)
     scheduler.process.terminate()
+    until(lambda: any("scheduler stopping" in line for line in scheduler.said))
     held.set()
     assert scheduler.process.wait(30) == 0
     assert not installation.status()["run_going_on"]
@@ -183,7 +179,7 @@ def test_sigterm_in_the_middle_of_a_sync_is_a_clean_stop(
 def test_serve_stops_all_of_its_processes_on_sigterm(installation: Installation) -> None:
     service = installation.serve()
     assert service.url
-    assert len(service.members()) >= 3
+    until(lambda: len(service.members()) == 5)  # itself, the receiver and its worker, the scheduler, the dashboard
     assert service.terminate() == 0
     assert service.members() == []
 
@@ -238,7 +234,7 @@ def test_a_configuration_broken_later_does_not_stop_the_receiver(
     until(lambda: any("scheduler started" in line for line in service.said))
     installation.config.write_text(installation.config.read_text() + "\nnonsense = 1\n")
     service.process.send_signal(signal.SIGHUP)
-    until(lambda: sum("the old one goes on" in line for line in service.said) == 2)
+    until(lambda: sum("the old one goes on" in line for line in service.said) == 3)
     os.kill(process_of(service, b"schedule"), signal.SIGKILL)
     until(lambda: sum("a process ended" in line for line in service.said) >= 2)
     assert web.post(url, data=json.dumps(payload("open")), timeout=30).status_code == 204
