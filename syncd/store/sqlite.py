@@ -26,6 +26,7 @@ with 100 rows and a pause it was 13 ms, as if nobody else wrote."""
 PAUSE, LONGEST_PAUSE = 0.002, 0.1
 """Seconds between two transactions of one job, if nobody else writes."""
 _PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "temp_store=MEMORY", "secure_delete=FAST")
+_FULL = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE}  # the latter: no room even to begin
 BUSY = 10.0  # seconds a writer waits for another
 
 
@@ -51,7 +52,7 @@ def connect(path: Path, *, busy: float = BUSY, shared: bool = False) -> Database
         for pragma in _PRAGMAS:
             conn.execute(f"PRAGMA {pragma}")
     except sqlite3.Error as error:
-        raise StoreError(f"cannot open the store {path}: {error}") from error
+        raise StoreError(f"cannot open the store {path}: {_words(error)}") from error
     return Database(conn, execute_plugins=False)
 
 
@@ -86,7 +87,7 @@ def open_store(path: Path, *, busy: float = BUSY, shared: bool = False) -> Datab
     except BaseException as error:
         db.close()
         if isinstance(error, sqlite3.Error):
-            raise StoreError(f"cannot use the store {path}: {error}") from error
+            raise StoreError(f"cannot use the store {path}: {_words(error)}") from error
         raise
     return db
 
@@ -128,7 +129,7 @@ def transaction(db: Database, *, repeatable: bool = False) -> Iterator[Database]
         if db.conn.in_transaction:
             db.execute("ROLLBACK")
         if isinstance(error, sqlite3.Error):
-            raise StoreError(f"the store cannot be written: {error}") from error
+            raise StoreError(f"the store cannot be written: {_words(error)}") from error
         raise
     finally:
         if repeatable:
@@ -182,7 +183,12 @@ def rows(db: Database, sql: str, arguments: Sequence[Any] | dict[str, Any] = ())
     try:
         return db.execute(sql, arguments).fetchall()
     except sqlite3.Error as error:
-        raise StoreError(f"the store cannot be read: {error}") from error
+        raise StoreError(f"the store cannot be read: {_words(error)}") from error
+
+
+def _words(error: sqlite3.Error) -> str:
+    full = getattr(error, "sqlite_errorcode", None) in _FULL
+    return "the disk is full. Make room; README, “The disk is full”, says how" if full else str(error)
 
 
 def insert(db: Database, sql: str, arguments: Sequence[Any] = ()) -> int:
