@@ -28,7 +28,7 @@ class Commands:
     def __call__(self, *arguments: str, code: int | None = 0) -> str:
         done = CliRunner().invoke(cli, ["--config", str(self.config), *arguments], catch_exceptions=False)
         assert code in (None, done.exit_code), done.output
-        self.errors = done.stderr
+        self.errors, self.code = done.stderr, done.exit_code
         return done.stdout
 
     def json(self, *arguments: str, code: int | None = 0) -> Any:

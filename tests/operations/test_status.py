@@ -49,8 +49,15 @@ def test_the_keys_and_types_of_the_document_are_those_promised(syncd: Syncd, com
     syncd.run()
     document = command.json("status", code=1)  # the test's clock stands in the future or past: an alarm is on
     assert shape_of(document, SCHEMA) == {**SCHEMA, "alarms": SCHEMA["alarms"] * max(1, len(document["alarms"]))}
-    for name in (*SCHEMA, *SCHEMA["lately"]):
-        assert f"`{name}`" in README, name
+
+
+def test_the_readme_names_these_keys_and_no_others() -> None:
+    table = README.partition("| keys | what |\n|---|---|\n")[2].partition("\n\n")[0]
+    keys, what = zip(*(line.split(" | ", 1) for line in table.splitlines()), strict=True)
+    assert sorted(re.findall(r"`(\w+)`", "".join(keys))) == sorted(SCHEMA)
+    said = dict(zip(keys, what, strict=True))
+    assert re.findall(r"`(\w+)`", said["| `lately`"]) == list(SCHEMA["lately"])
+    assert re.findall(r"`(\w+)`", said["| `alarms`"]) == list(SCHEMA["alarms"][0])
 
 
 def test_a_store_without_anything_has_the_same_keys(command: Commands) -> None:
