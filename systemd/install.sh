@@ -10,6 +10,7 @@ prefix=${PREFIX:-/usr/local} destdir=${DESTDIR:-} python=${PYTHON:-python3}
 lib=$prefix/lib/syncd
 release=$(date -u +%Y%m%dT%H%M%SZ)
 new=$destdir$lib/$release
+before=$(basename "$(readlink "$destdir$lib/current" || true)") # not always the newest: see README, "go back"
 
 main() {
   check
@@ -110,7 +111,6 @@ put_files() {
 set_up() {
   systemd-sysusers "$prefix/lib/sysusers.d/syncd.conf"
   systemd-tmpfiles --create "$prefix/lib/tmpfiles.d/syncd.conf"
-  mkdir -p /etc/syncd
   [ -e /etc/syncd/syncd.toml ] || "$prefix/bin/syncd" --config /etc/syncd/syncd.toml init
   [ ! -d /run/systemd/system ] || systemctl daemon-reload
 }
@@ -123,8 +123,13 @@ is_running() {
   [ -d /run/systemd/system ] && systemctl -q is-active syncd-receiver.socket syncd-receiver.service syncd-sync.service
 }
 
-back_up() { # by the version that made it; a store elsewhere, or on its first day, has nothing to lose here
-  [ -s /var/lib/syncd/syncd.db ] || return 0
+store() { # where it is configured to be; the usual place while the configuration is not filled in yet
+  as_syncd "$lib/current/bin/python" -I -c 'from syncd.config import load; print(load(None).store.path)' 2>/dev/null ||
+    echo /var/lib/syncd/syncd.db
+}
+
+back_up() { # by the version that made it; one on its first day has nothing to lose
+  [ -s "$(store)" ] || return 0
   as_syncd "$prefix/bin/syncd" backup "/var/lib/syncd/backups/before-$release.db" || {
     rm -rf "$new"
     echo "the store could not be backed up, so nothing is changed" >&2
@@ -134,13 +139,14 @@ back_up() { # by the version that made it; a store elsewhere, or on its first da
 
 upgrade() { # the socket stays: whoever calls meanwhile waits in its queue
   local were_running
-  were_running=$(systemctl show -P Id --state=active 'syncd-*.service' | grep -v backup || true)
+  # also one that is about to be tried again: this may be what mends it
+  were_running=$(systemctl show -P Id --state=active,activating,reloading 'syncd-*.service' | grep -v backup || true)
   systemctl stop syncd-sync.service syncd-dashboard.service syncd-receiver.service
   if ! as_syncd "$prefix/bin/syncd" migrate; then
-    ln -sfn "$(previous)" "$lib/current"
+    ln -sfn "$before" "$lib/current"
     # shellcheck disable=SC2086
     systemctl start --no-block $were_running
-    echo "the upgrade failed, and the version from before goes on: $lib/$(previous)" >&2
+    echo "the upgrade failed, and the version from before goes on: $lib/$before" >&2
     exit 1
   fi
   # shellcheck disable=SC2086
@@ -148,15 +154,8 @@ upgrade() { # the socket stays: whoever calls meanwhile waits in its queue
   echo "upgraded; running: $were_running"
 }
 
-releases() { # the newest first
-  find "$lib" -mindepth 1 -maxdepth 1 -type d -printf '%f\n' | sort -r
-}
-
-previous() { releases | sed -n 2p; }
-
 forget_old() { # the one from before stays, to go back to
-  local old
-  for old in $(releases | tail -n +3); do rm -rf "${lib:?}/$old"; done
+  find "$lib" -mindepth 1 -maxdepth 1 -type d ! -name "$release" ! -name "$before" -exec rm -rf {} +
 }
 
 say_next() {

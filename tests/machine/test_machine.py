@@ -145,6 +145,9 @@ def test_the_receiver_cannot_reach_salesforces_secrets(machine: Machine, running
         f"/proc/{sync}/environ",
     ):
         assert "Permission denied" in machine.run("runuser", "-u", "syncd-receiver", "--", "cat", path, code=1)
+    for user in ("nobody", "syncd-receiver"):  # the alerts' passwords stand in it
+        may_read = machine.run("runuser", "-u", user, "--", "cat", "/etc/syncd/syncd.toml", code=None)
+        assert ("[store]" in may_read) == (user != "nobody")
     devices = machine.run("cat", f"/proc/{receiver}/net/dev")
     assert re.findall(r"^ *(\w+):", devices, re.MULTILINE) == ["lo"]
 
@@ -229,8 +232,20 @@ def test_what_root_types_leaves_nothing_that_the_services_cannot_write(machine: 
 
 
 def test_installing_again_upgrades_without_a_refused_connection(machine: Machine, running: str) -> None:
+    """From a version that is not the newest one there, of a store elsewhere, with a scheduler that has just died."""
     token = machine.run("cat", "/etc/syncd/secrets/webhook_tokens")
+    machine.write(f"/run/systemd/system/{SYNC}.d/late.conf", "[Service]\nRestartSec=1h\n")
+    machine.shell(
+        """systemctl daemon-reload; systemctl stop syncd.target
+           cd /var/lib/syncd; mv syncd.db other.db
+           sed -i s,/syncd.db,/other.db, /etc/syncd/syncd.toml
+           systemctl start syncd.target"""
+    )
+    before = machine.shell("cd /usr/local/lib/syncd; readlink current; mkdir $(date -u +%Y%m%dT%H%M%SZ)").strip()
+    until(lambda: machine.shows(SYNC, "MainPID") != "0")
     main = {unit: machine.shows(unit, "MainPID") for unit in (SYNC, RECEIVER)}
+    machine.run("systemctl", "kill", "--signal=KILL", SYNC)
+    until(lambda: machine.shows(SYNC, "SubState") == "auto-restart")
     with load(machine, running) as answers:
         said = machine.shell("make -C /src install PYTHON=python3", online=True)
     assert set(answers) == {"204"}
@@ -240,7 +255,8 @@ def test_installing_again_upgrades_without_a_refused_connection(machine: Machine
         assert machine.shows(unit, "MainPID") != main[unit]
     assert machine.run("cat", "/etc/syncd/secrets/webhook_tokens") == token
     assert len(machine.run("ls", "/var/lib/syncd/backups").split()) == 1
-    assert len(machine.shell("ls -d /usr/local/lib/syncd/2*").split()) == 2
+    now = machine.shell("readlink /usr/local/lib/syncd/current").strip()
+    assert machine.shell("ls /usr/local/lib/syncd").split() == [before, now, "current"]
 
 
 def test_the_nightly_backup_is_made_by_its_unit_and_only_so_many_are_kept(machine: Machine, running: str) -> None:
@@ -255,6 +271,6 @@ def test_uninstalling_leaves_configuration_and_data(machine: Machine, running: s
     said = machine.run("make", "-C", "/src", "uninstall")
     assert "/etc/syncd " in said
     assert "/var/lib/syncd " in said
-    machine.run("test", "-s", "/etc/syncd/secrets/salesforce_private_key", "-a", "-s", "/var/lib/syncd/syncd.db")
+    machine.run("test", "-s", "/etc/syncd/secrets/salesforce_private_key", "-a", "-s", "/var/lib/syncd/other.db")
     assert machine.shell("find /usr/local /etc/systemd -name 'syncd*'") == ""
     assert post(machine, running, type="open", email="late@example.fr") == "000"
