@@ -56,6 +56,14 @@ def idle(installation: Installation) -> bool:
     return bool(said["last_run"]) and not any(said[name] for name in waits)
 
 
+def children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def command_line(pid: int) -> list[bytes]:
+    return Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+
+
 def test_salesforce_is_down_for_a_day(
     installation: Installation, story: Callable[..., str], web: requests.Session, org: Org
 ) -> None:
@@ -101,8 +109,12 @@ def test_the_token_is_replaced_without_a_gap(
     thread = threading.Thread(target=call)
     thread.start()
     try:
-        # the receiver takes the new list when its new worker stands, which a person sees before changing the URL
-        wait = f"kill -HUP {service.process.pid}; sleep 3"
+        until(lambda: calls)  # it is all there
+        # the receiver has taken the new list once its new worker is the only one; a person changes the URL later
+        (receiver,) = [pid for pid in children(service.process.pid) if b"receive" in command_line(pid)]
+        workers = f"$(cat /proc/{receiver}/task/{receiver}/children)"
+        is_new = '[ "$now" != "$old" ] && [ $(wc -w <<< "$now") = 1 ]'
+        wait = f'old="{workers}"; kill -HUP {service.process.pid}; until now="{workers}"; {is_new}; do sleep 0.1; done'
         token = re.search(r"[0-9a-f]{48}", story("token", systemctl=wait))
         assert token
         until(lambda: web.get(url, timeout=30).status_code == 404)
