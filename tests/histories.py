@@ -28,6 +28,36 @@ def histories(draw: st.DrawFn) -> list[dict[str, Any]]:
     ]
 
 
+COURSES = (
+    ("soft_bounce",),
+    ("delivered", "soft_bounce"),
+    ("soft_bounce", "soft_bounce"),
+    ("soft_bounce", "hard_bounce"),
+    ("hard_bounce", "soft_bounce"),
+    ("delivered", "hard_bounce"),
+    ("soft_bounce", "open"),
+    ("soft_bounce", "click"),
+    ("soft_bounce", "delivered"),
+    ("open",),
+)
+"""How the mailings of one person end. Most of them bounce, or five in a row would hardly ever be drawn."""
+
+
+@st.composite
+def courses(draw: st.DrawFn) -> list[dict[str, Any]]:
+    """A row of mailings, each with its own end, which may come after the next ones have begun."""
+    usual = st.sampled_from(COURSES[:3])
+    hours = draw(st.lists(st.integers(0, 12), min_size=4, max_size=10))
+    started, history = 0, []
+    for number, pause in enumerate(hours):
+        started += pause * 12 + 1
+        moments = draw(st.lists(st.integers(0, 60), min_size=2, max_size=2, unique=True).map(sorted))
+        for kind, after in zip(draw(usual | usual | st.sampled_from(COURSES)), moments, strict=False):
+            # the minute is the mailing's own, so nothing hangs on ties
+            history.append(payload(kind, (started + after) / 24 + number / 1440, f"s{number}"))
+    return history
+
+
 @st.composite
 def scans(draw: st.DrawFn) -> list[dict[str, Any]]:
     """Minutes around a few deliveries, with links that are followed at once, one by one, or not at all."""

@@ -12,7 +12,7 @@ from syncd.model import Kind, Rules
 from syncd.rules import standing
 from syncd.sarbacane import read
 from tests.factories import ADDRESS, NOW
-from tests.histories import histories, scans
+from tests.histories import courses, histories, scans
 from tests.reckoning import Expected, reckon
 
 RULES = Rules()
@@ -34,7 +34,7 @@ def said(history: list[dict[str, Any]], timezone: str) -> Expected:
     )
 
 
-@given(histories(), st.sampled_from(["UTC", "Europe/Paris", "Pacific/Auckland"]))
+@given(courses() | histories(), st.sampled_from(["UTC", "Europe/Paris", "Pacific/Auckland"]))
 def test_the_rules_say_what_the_reckoning_says(history: list[dict[str, Any]], timezone: str) -> None:
     assert said(history, timezone) == reckon(history, ADDRESS, timezone=timezone)
 
