@@ -6,11 +6,11 @@ It tells what the store knows, without asking Salesforce: what a record said is 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from syncd.model import Aspect, Outcome, State, What
+from syncd.model import Aspect, Outcome, State, Verdict, What
 from syncd.rules import (
     OPT_OUTS,
     bounce_reason,
@@ -59,6 +59,15 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class Holding:
+    """The group with which the brake keeps a change back, or kept it. `waiting`: how many changes wait in it now."""
+
+    group: int
+    of: str  # as the brake names it: `domain example.fr`
+    waiting: int
+
+
+@dataclass(frozen=True, slots=True)
 class Made:
     """A change as it was committed, with the rules it was made under and its receipts."""
 
@@ -76,6 +85,7 @@ class Made:
     rules: int
     rules_body: Mapping[str, Any]
     answers: tuple[Answer, ...]
+    hold: Holding | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +104,7 @@ class Facts:
     changes: tuple[Made, ...]
     unfolded: int = 0
     moved: tuple[Move, ...] = ()  # ids that lead to this record
+    repeats: Mapping[bytes, int] = field(default_factory=dict)  # by event key: how often it came again
 
 
 # --- what follows ---------------------------------------------------------------------------------------------------
@@ -269,7 +280,9 @@ def _of_record(facts: Facts) -> Iterator[Point]:
 def _of_aspect(facts: Facts, aspect: Aspect) -> Iterator[Point]:
     """The last that was written, found or refused of it; or the person's word that came after."""
     made = [c for c in facts.changes if c.what in ASPECTS[aspect] and c.state is not State.SUPERSEDED]
-    settled = [decision for decision in facts.decisions if decision.aspect is aspect]
+    # a release settles nothing: what was held is planned again
+    words = (word for word in facts.decisions if word.verdict is not Verdict.RELEASED)
+    settled = [word for word in words if word.aspect is aspect]
     last = made[-1] if made else None
     if settled and (last is None or settled[-1].at >= last.at):
         word = settled[-1]
@@ -284,6 +297,7 @@ def _of_aspect(facts: Facts, aspect: Aspect) -> Iterator[Point]:
                 "at": last.at, "run": last.run,
                 "text": last.why.get("text", ""), "address": last.why.get("address", ""),
                 "code": answer.code if answer else "", "words": answer.words if answer else "",
+                **(asdict(last.hold) if last.hold else {}),
             },
         )  # fmt: skip
 

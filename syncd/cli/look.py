@@ -14,7 +14,7 @@ from syncd.alarms import conditions
 from syncd.budget import Budget
 from syncd.cli.given import CSV, JSON, KINDS, SINCE, UNTIL, Address
 from syncd.cli.tables import LIMIT, counts, show
-from syncd.cli.words import event_line, iso
+from syncd.cli.words import event_line, iso, reason
 from syncd.config import load
 from syncd.store import Alarms, Calls, Desk, Filter, Journal, Lists, open_store
 from syncd.watch import situation
@@ -170,15 +170,15 @@ def events(config: Path | None, /, *, limit: int, as_json: bool, as_csv: bool, *
         show(rows, lambda row: event_line(row["_"]), _EVENT, limit=limit, as_json=as_json, as_csv=as_csv)
 
 
-_EVENT = (
-    "id", "at", "received_at", "kind", "word", "address", "whid", "campaign", "send", "subject", "url", "smtp",
-)  # fmt: skip
+_WORDS = ("word", "address", "whid", "campaign", "send", "subject", "url", "smtp")
+_EVENT = ("id", "at", "received_at", "kind", *_WORDS, "claimed_at", "reason")
 
 
 def _event(event_id: int, event: Event) -> dict[str, Any]:
-    words = {name: getattr(event, name) for name in _EVENT[4:]}
+    words = {name: getattr(event, name) for name in _WORDS}
     times = {"at": iso(event.at), "received_at": iso(event.received_at)}
-    return {"id": event_id, **times, "kind": event.kind.value, **words}
+    judged = {"claimed_at": iso(event.claimed_at), "reason": reason(event)}
+    return {"id": event_id, **times, "kind": event.kind.value, **words, **judged}
 
 
 def _whole(row: dict[str, Any]) -> dict[str, Any]:

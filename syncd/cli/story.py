@@ -10,18 +10,19 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from syncd.cli.given import JSON, Address
-from syncd.cli.words import MOMENTS, counted, difference, event_line, iso, moment, task_verb
+from syncd.cli.words import MOMENTS, counted, difference, event_line, iso, moment, reason, task_verb
 from syncd.config import load
 from syncd.explain import Judged, Made, Point, SoftCount, Story, Weight
 from syncd.explain import explain as explained
 from syncd.ids import record_id
+from syncd.model import Verdict
 from syncd.store import Chain, open_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from syncd.model import Rules
+    from syncd.model import Decision, Rules
 
 EVENTS_SHOWN = 30
 CHANGES_SHOWN = 20
@@ -78,7 +79,10 @@ def _lines(story: Story, rules: Rules) -> Iterator[str]:
     yield "In short"
     yield from (f"  {_sentence(point)}" for point in story.points)
     machine = frozenset[bytes]().union(*(judged.machine for judged in story.addresses))
-    told = [event_line(event) + "  [a machine]" * (event.key in machine) for event in _timeline(story)]
+    told = [
+        event_line(event) + "  [a machine]" * (event.key in machine) + _repeated(facts.repeats.get(event.key, 0))
+        for event in _timeline(story)
+    ]
     yield from _cut("Events", told, EVENTS_SHOWN)
     for judged in story.addresses:
         yield f"Sends to {judged.address}"
@@ -87,13 +91,27 @@ def _lines(story: Story, rules: Rules) -> Iterator[str]:
         yield "Decisions"
         for word in facts.decisions:
             what = f"{word.aspect.value} {word.verdict.value.replace('_', ' ')} by {word.by}"
-            yield f"  {moment(word.at)}  {what}: events up to {moment(word.through)} never count again. {word.note}"
+            yield f"  {moment(word.at)}  {what}: {_settles(word)}. {word.note}".rstrip()
     shown = [line for change in facts.changes for line in _change(change, rules)]
     yield from _cut("Changes", shown or ["none"], CHANGES_SHOWN)
 
 
+def _repeated(times: int) -> str:
+    return f"  [came again {_times(times)}, dropped]" if times else ""
+
+
+def _times(number: int) -> str:
+    return "once" if number == 1 else f"{number} times"
+
+
 def _timeline(story: Story) -> list[Any]:
     return sorted(story.facts.events, key=lambda event: (event.at, event.key))
+
+
+def _settles(word: Decision) -> str:
+    if word.verdict is Verdict.RELEASED:
+        return f"what follows from events up to {moment(word.through)} is not held again"
+    return f"events up to {moment(word.through)} never count again"
 
 
 def _cut(title: str, lines: list[str], most: int) -> Iterator[str]:
@@ -156,12 +174,19 @@ _WORDS: dict[str, Callable[[Any], str]] = {
     "sends": lambda number: counted(number, "send"),
     "bounced": lambda number: counted(number, "bounced send"),
     "made": lambda number: f"{number} open or click" if number == 1 else f"{number} opens and clicks",
-    "times": lambda number: "once" if number == 1 else f"{number} times",
+    "times": lambda number: _times(number),
     "aspect": lambda aspect: aspect.replace("_", " "),
     "verdict": lambda verdict: verdict.replace("_", " "),
 }
 
 _RETRY = "Salesforce would not take it, {code}: {words}. Mend it, then type: syncd retry"
+_UNSURE = "was sent, {at}, and no clear answer came; the next run reads the record."
+_ON_ITS_WAY = "is on its way since {at}, run {run}."
+_HELD = (
+    "the brake has held it back since {at}, as one of {waiting} of group {group}, {of}."
+    " Look: syncd held {group}. Then: syncd release {group}, or syncd drop {group}."
+)
+_DROPPED = "group {group}, {of}, was dropped by a person."
 _LOOKED = "Looked for {times}, last {at}; {next}."
 
 _SENTENCES = {
@@ -177,15 +202,25 @@ _SENTENCES = {
     "mark_found": "It was marked already, seen {at}; left as it was.",
     "mark_refused": "Not marked for the bounce of {address}: {words}.",
     "mark_rejected": "Not marked: " + _RETRY,
-    "mark_uncertain": "A mark was sent, {at}, and no clear answer came; the next run reads the record.",
+    "mark_uncertain": "A mark " + _UNSURE,
+    "mark_intended": "A mark " + _ON_ITS_WAY,
+    "mark_held": "Not marked: " + _HELD,
+    "mark_dropped": "Not marked: " + _DROPPED,
     "lift_done": "The mark was taken back in run {run}, {at}: {text}.",
     "lift_found": "The mark was gone, seen {at}: {text}.",
+    "lift_uncertain": "Taking the mark back " + _UNSURE,
+    "lift_intended": "Taking the mark back " + _ON_ITS_WAY,
     "lift_rejected": "The mark could not be taken back: " + _RETRY,
     "undo_done": "Taken back in run {run}, {at}.",
     "undo_rejected": "It could not be taken back: {code}: {words}.",
-    "undo_uncertain": "Taking it back was sent, {at}, and no clear answer came; the next run reads the record.",
+    "undo_uncertain": "Taking it back " + _UNSURE,
+    "undo_intended": "Taking it back " + _ON_ITS_WAY,
     "opt_out_done": "Opted out in run {run}, {at}: {text}.",
     "opt_out_found": "It was opted out already, seen {at}.",
+    "opt_out_uncertain": "An opt-out " + _UNSURE,
+    "opt_out_intended": "An opt-out " + _ON_ITS_WAY,
+    "opt_out_held": "Not opted out: " + _HELD,
+    "opt_out_dropped": "Not opted out: " + _DROPPED,
     "opt_out_rejected": "Not opted out: " + _RETRY,
     "settled": "A person's word stands: {aspect} {verdict}, seen {at}. What came before never sets it again.",
     "invalid": "{address} is invalid: {text}, {at}.",
@@ -214,7 +249,8 @@ def _document(story: Story, rules: Rules) -> dict[str, Any]:
             {
                 "key": event.key.hex(), "at": iso(event.at), "received_at": iso(event.received_at),
                 "kind": event.kind.value, "address": event.address, "whid": event.whid, "campaign": event.campaign,
-                "send": event.send, "raw": json.loads(event.raw),
+                "send": event.send, "claimed_at": iso(event.claimed_at), "reason": reason(event),
+                "repeats": facts.repeats.get(event.key, 0), "raw": json.loads(event.raw),
             }
             for event in _timeline(story)
         ],

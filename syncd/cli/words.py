@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from syncd.activities import MACHINE_MADE
 from syncd.model import Kind
+from syncd.rules import BOUNCES, bounce_reason
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from syncd.explain import Made
     from syncd.model import Change, Event
@@ -69,11 +70,25 @@ def task_verb(change: Change | Made) -> str:
 
 
 def event_line(event: Event) -> str:
-    """One event on one line, with what it says beyond its kind."""
+    """One event on one line, with what it says beyond its kind, and a bounce's reason."""
     said = event.smtp or event.url or event.subject
     kind = event.kind.value if event.kind is not Kind.UNKNOWN else f"unknown: {event.word}"
     whose = f"{event.address}  {event.whid or '(no whId)'}"
-    return f"{moment(event.at)}  {kind:<11}  {whose}  {event.send or event.campaign or '-'}  {' '.join(said.split())}"
+    line = f"{moment(event.at)}  {kind:<11}  {whose}  {event.send or event.campaign or '-'}  {' '.join(said.split())}"
+    return "  ".join([line, *_labels(event)])
+
+
+def reason(event: Event) -> str:
+    """Why it bounced, in a word; nothing for what is no bounce."""
+    return bounce_reason(event).value if event.kind in BOUNCES else ""
+
+
+def _labels(event: Event) -> Iterator[str]:
+    """What syncd says of the event, beside what the event says."""
+    if why := reason(event):
+        yield f"[{why}]"
+    if event.at != event.claimed_at:
+        yield f"[its clock is wrong: it said {moment(event.claimed_at)}]"
 
 
 def counted(number: int, what: str) -> str:

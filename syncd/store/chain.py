@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from syncd.explain import Answer, Facts, Made, Mailed
+from syncd.brake import Group
+from syncd.explain import Answer, Facts, Holding, Made, Mailed
 from syncd.model import Move, State, Subject, What
 from syncd.store.sqlite import rows
 from syncd.store.work import Work
@@ -41,6 +42,7 @@ class Chain:
             recipients, case.events, case.decisions, self._changes(subject.id),
             sum(self.unfolded(address=mailed.address, whid=mailed.whid) for mailed in recipients),
             tuple(Move(*found) for found in rows(self._db, _MOVED, (subject.sf_id,))),
+            dict(rows(self._db, _REPEATS, (subject.id,))),
         )  # fmt: skip
 
     def _changes(self, subject_id: int) -> tuple[Made, ...]:
@@ -52,8 +54,10 @@ class Chain:
                 change_id, run, at, What(what), object_, sf_id, activity,
                 json.loads(before), json.loads(after), json.loads(why), State(state),
                 rules, json.loads(body), tuple(answers.get(change_id, ())),
+                Holding(hold, str(Group(by, value)), waiting) if hold else None,
             )
-            for change_id, run, at, what, object_, sf_id, activity, before, after, why, state, rules, body
+            for change_id, run, at, what, object_, sf_id, activity, before, after, why, state, rules, body,
+            hold, by, value, waiting
             in rows(self._db, _CHANGES, (subject_id,))
         )  # fmt: skip
 
@@ -74,10 +78,16 @@ _UNFOLDED = """
 SELECT count(*) FROM fresh f JOIN events e ON e.id = f.event_id
 WHERE (:address = '' OR e.address = :address) AND (:whid = '' OR e.whid = :whid)"""
 
+_REPEATS = """
+SELECT e.key, e.repeats FROM recipients r JOIN timeline t ON t.recipient_id = r.id JOIN events e ON e.id = t.event_id
+WHERE r.subject_id = ? AND e.repeats > 0"""
+
 _CHANGES = """
 SELECT c.id, c.run_id, c.intended_at, c.what, c.object, c.sf_id, coalesce(c.activity, ''), c.before, c.after, c.why,
-  c.state, c.rules_id, r.body
-FROM changes c JOIN rules r ON r.id = c.rules_id WHERE c.subject_id = ? ORDER BY c.id"""
+  c.state, c.rules_id, r.body, h.id, h.by_what, h.value,
+  (SELECT count(*) FROM changes o WHERE o.hold_id = h.id AND o.state = 'held')
+FROM changes c JOIN rules r ON r.id = c.rules_id LEFT JOIN holds h ON h.id = c.hold_id
+WHERE c.subject_id = ? ORDER BY c.id"""
 
 _ANSWERS = """
 SELECT o.change_id, o.at, o.ok, o.sf_id, o.code, o.words FROM receipts o JOIN changes c ON c.id = o.change_id

@@ -108,7 +108,7 @@ _STATEMENTS = {
     # not OR IGNORE: that would also swallow a row that breaks a CHECK
     size: "INSERT INTO events (key, at, received_at, word, kind, address, whid, campaign, send, raw) VALUES "
     + ", ".join([_ROW] * size)
-    + " ON CONFLICT (key) DO NOTHING"
+    + " ON CONFLICT (key) DO UPDATE SET repeats = repeats + 1"
     for size in (64, 32, 16, 8, 4, 2, 1)
 }
 
@@ -118,13 +118,15 @@ def _insert(db: Database, events: Sequence[Event]) -> int:
 
     Beside a thread that keeps the lock busy that halves the receiver's p99 at 64 connections (112 to 49 ms).
     """
-    start = new = 0
+    start = rows_touched = 0
+    before = db.conn.total_changes
     for size, statement in _STATEMENTS.items():
         while len(events) - start >= size:
             values: list[str | int | bytes] = []
             for e in events[start : start + size]:
                 values += (e.key, e.at, e.received_at, e.word, e.kind.value)
                 values += (e.address, e.whid, e.campaign, e.send, e.raw)
-            new += db.execute(statement, values).rowcount
+            rows_touched += db.execute(statement, values).rowcount
             start += size
-    return new
+    # a new one is a row more than that: its line in `fresh`, which a trigger writes
+    return db.conn.total_changes - before - rows_touched

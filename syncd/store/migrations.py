@@ -305,6 +305,12 @@ def m010_blamed(db: Database) -> None:
     )
 
 
+@migrations()
+def m011_repeats(db: Database) -> None:
+    """How often an event came again and was dropped: a retry, or an import of what is stored already."""
+    _execute(db, "ALTER TABLE events ADD COLUMN repeats INTEGER NOT NULL DEFAULT 0")
+
+
 def _execute(db: Database, *statements: str) -> None:
     for statement in statements:
         db.execute(statement)

@@ -51,7 +51,8 @@ _MINE = "(SELECT subject_id FROM recipients WHERE address = :address)"
 _TABLES = {
     "recipients": "SELECT r.address, r.whid, r.matched, s.sf_id AS record, s.object"
     " FROM recipients r JOIN subjects s ON s.id = r.subject_id WHERE r.address = :address ORDER BY r.id",
-    "events": """SELECT e.id, e.at, e.received_at, e.kind, e.campaign, e.send, e.raw FROM events e WHERE e.id IN (
+    "events": """SELECT e.id, e.at, e.received_at, e.kind, e.campaign, e.send, e.repeats, e.raw
+        FROM events e WHERE e.id IN (
         SELECT t.event_id FROM timeline t JOIN recipients r ON r.id = t.recipient_id WHERE r.address = :address
         UNION SELECT n.id FROM events n WHERE n.address = :address)
         ORDER BY e.at, e.id""",

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncd.explain import BOUNCED, Weight, judge
-from syncd.model import BEFORE_ALL, Kind, Outcome, Rules, SoftBounceRule
+from syncd.cli.story import _SENTENCES
+from syncd.explain import ASPECTS, BOUNCED, Weight, judge
+from syncd.model import BEFORE_ALL, Aspect, Kind, Outcome, Rules, SoftBounceRule, State, What
 from syncd.rules import invalid
 from syncd.sandbox import Fault, Org
 from tests.conftest import Syncd
@@ -102,6 +103,54 @@ def test_the_whole_chain_is_on_one_screen_whichever_way_it_is_asked(
     ):
         assert part in told
     assert command("explain", contact[:15]) == command("explain", ADDRESS.upper()) == told
+
+
+def test_it_says_the_reason_of_a_bounce_what_came_again_and_which_clock_is_wrong(
+    command: Commands, syncd: Syncd, contact: str
+) -> None:
+    bounce, ahead = payload("hard_bounce", whId=contact), payload("open", 4000, whId=contact)
+    syncd.receive(bounce, bounce)
+    syncd.receive(bounce, ahead)
+    syncd.receive(ahead)
+    syncd.run()
+    told = command("explain", contact)
+    assert "550 5.1.1 user unknown  [address_unknown]  [came again 2 times, dropped]" in told
+    assert "[its clock is wrong: it said 2037-02-12 09:00:00Z]  [came again once, dropped]" in told
+    assert "[its clock is wrong: it said 2037-02-12 09:00:00Z]" in command("events", "--kind", "open")
+    (subject,) = command.json("explain", contact)["subjects"]
+    assert [(e["reason"], e["repeats"], e["claimed_at"][:4]) for e in subject["events"]] == [
+        ("address_unknown", 2, "2026"), ("", 1, "2037"),
+    ]  # fmt: skip
+
+
+def test_it_says_what_the_brake_holds_and_how_a_person_decided(
+    command: Commands, syncd: Syncd, org: Org, contact: str
+) -> None:
+    other = org.add("Contact", LastName="Petit", Email="b@example.fr")
+    syncd.receive(payload("hard_bounce", email="b@example.fr", whId=other), payload("hard_bounce", 1, whId=contact))
+    with command.config.open("a") as config:
+        config.write("[brake]\nmax_marks = 1\n")
+    command("sync", code=1)
+    held = "as one of 1 of group 1, total. Look: syncd held 1. Then: syncd release 1, or syncd drop 1."
+    assert held in command("explain", contact)
+    org.faults.add(Fault(status=503, times=None))
+    command("release", "1", code=3)
+    told = command("explain", contact)
+    assert "invalid released by" in told
+    assert "what follows from events up to 2026-03-03 09:00:00Z is not held again" in told
+    assert "A person's word stands" not in told
+
+
+def test_whatever_may_become_of_a_mark_or_an_opt_out_has_its_sentence() -> None:
+    never = {
+        *((what, State.SUPERSEDED) for what in What),
+        *((What.LIFT, state) for state in (State.REFUSED, State.HELD, State.DROPPED)),
+        *((What.UNDO, state) for state in (State.FOUND, State.REFUSED, State.HELD, State.DROPPED)),
+        (What.OPT_OUT, State.REFUSED),
+    }
+    for what in (*ASPECTS[Aspect.INVALID], *ASPECTS[Aspect.OPTED_OUT]):
+        for state in set(State) - {it for of, it in never if of is what}:
+            assert f"{what.value}_{state.value}" in _SENTENCES
 
 
 def test_it_says_which_bounces_their_reason_leaves_out(command: Commands, syncd: Syncd, contact: str) -> None:

@@ -54,7 +54,7 @@ def test_events_are_listed_newest_first_by_filters(
 
 @pytest.mark.usefixtures("three")
 def test_an_event_is_a_line_with_what_it_says_and_json_has_the_payload(command: Commands) -> None:
-    said = f"2026-03-07 09:00:00Z  hard_bounce  b@example.fr  {CONTACT}  s5  550 5.1.1 user unknown"
+    said = f"2026-03-07 09:00:00Z  hard_bounce  b@example.fr  {CONTACT}  s5  550 5.1.1 user unknown  [address_unknown]"
     assert command("events", "--send", "s5") == said + "\n"
     (event,) = command.json("events", "--send", "s5")
     assert event["raw"] == payload("hard_bounce", 5, email="b@example.fr")
