@@ -12,14 +12,14 @@ import click
 
 from syncd import logs, operate
 from syncd.cli.given import CSV, DRY_RUN, JSON
-from syncd.cli.tables import LIMIT, counts, show
+from syncd.cli.tables import LIMIT, show
 from syncd.cli.words import counted, difference, iso
 from syncd.cli.work import reconcile
 from syncd.config import load
 from syncd.store import Chosen, Holds, open_store
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from syncd.store import Hold
@@ -110,7 +110,7 @@ def drop(config: Path | None, *, group: int, dry_run: bool, as_json: bool) -> No
         return
     click.echo(f"{counted(number, 'change')} {'would be dropped' if dry_run else 'dropped'}: {hold.group}.")
     if hold.written:
-        click.echo(f"{counts(hold.written)} went out before it was held. To take them back: {_undo(hold)}")
+        click.echo(f"{_numbers(hold.written)} went out before it was held. To take them back: {_undo(hold)}")
 
 
 def _found(holds: Holds, group: int) -> Hold:
@@ -132,15 +132,23 @@ _GROUP = ("group", "by", "value", "means", "opened_at", "held", "written", "undo
 _CHANGE = ("id", "what", "object", "sf_id", "address", "text", "intended_at")
 
 
+def _numbers(of: Mapping[str, int]) -> str:
+    """`21 marks, 1 opt-out`."""
+    return ", ".join(counted(number, _CALLED.get(what, what)) for what, number in of.items())
+
+
+_CALLED = {"activity": "Task", "opt_out": "opt-out", "engagement": "figure"}
+
+
 def _undo(hold: Hold) -> str:
     return f"syncd undo --group {hold.id}"
 
 
 def _group_line(row: dict[str, Any]) -> str:
-    written = f"; {counts(row['written'])} written before: {row['undo']}" if row["written"] else ""
+    written = f"; {_numbers(row['written'])} written before: {row['undo']}" if row["written"] else ""
     return (
         f"{row['group']:>4}  {row['opened_at'][:19]}Z  {row['by']} {row['value']}: "
-        f"{counts(row['held'], 'nothing')} held ({row['means']}){written}"
+        f"{_numbers(row['held']) or 'nothing'} held ({row['means']}){written}"
     )
 
 

@@ -14,7 +14,7 @@ from syncd.alarms import conditions
 from syncd.budget import Budget
 from syncd.cli.given import CSV, JSON, KINDS, SINCE, UNTIL, Address
 from syncd.cli.tables import LIMIT, counts, show
-from syncd.cli.words import event_line, iso, reason
+from syncd.cli.words import counted, event_line, iso, reason
 from syncd.config import load
 from syncd.store import Alarms, Calls, Desk, Filter, Journal, Lists, open_store
 from syncd.watch import situation
@@ -81,22 +81,17 @@ def _last_run(run: dict[str, Any]) -> dict[str, Any]:
 
 def _lines(said: dict[str, Any]) -> list[tuple[str, str]]:
     kinds = ", ".join(f"{kind} {number}" for kind, number in said["kinds"].items()) or "none yet"
+    waiting, failing = counted(said["events_waiting"], "event"), counted(said["subjects_failing"], "subject")
     return [
         ("mode", said["mode"] + ("" if said["mode"] == "live" else ": plans, and writes nothing to Salesforce")),
         ("last event", _when(said["last_event_at"])),
         ("events", f"{said['events']} ({kinds})"),
         ("in 30 days", _lists(said["lately"])),
-        (
-            "waiting",
-            f"{said['events_waiting']} events, {said['subjects_due']} subjects due, {said['subjects_later']} later",
-        ),
-        ("unmatched", f"{said['unmatched']} recipients without a record"),
-        ("rejected", f"{said['rejected']} changes that Salesforce would not take"),
+        ("waiting", f"{waiting}, {counted(said['subjects_due'], 'subject')} due, {said['subjects_later']} later"),
+        ("unmatched", f"{counted(said['unmatched'], 'recipient')} without a record"),
+        ("rejected", f"{counted(said['rejected'], 'change')} that Salesforce would not take"),
         ("held", f"{said['held']} changes that wait for a person"),
-        (
-            "failing",
-            f"{said['subjects_failing']} subjects, tried again; {said['unsettled']} changes without a clear answer",
-        ),
+        ("failing", f"{failing}, tried again; {counted(said['unsettled'], 'change')} without a clear answer"),
         ("quarantine", f"{said['quarantined']} deliveries that could not be read"),
         ("last run", _run(said["last_run"]) + ("; one is going on" if said["run_going_on"] else "")),
         (
@@ -139,8 +134,13 @@ def _run(last: dict[str, Any] | None) -> str:
     if last is None:
         return "none yet"
     changes = counts(last.get("changes", {}), "no change")
-    ended = " ".join(part for name in ("ended", "code", "words") if (part := last.get(name)))
-    return f"{last['run']} by {last['cause']}, {_when(last['ended_at'])}: {ended}; {changes}"
+    return f"{last['run']} by {last['cause']}, {_when(last['ended_at'])}: {_ended(last)}; {changes}"
+
+
+def _ended(run: dict[str, Any]) -> str:
+    """On one line; what to type is in --json."""
+    words = next(iter(run.get("words", "").splitlines()), "")
+    return " ".join(part for part in (run.get("ended"), run.get("code"), words) if part)
 
 
 @click.command()
@@ -211,6 +211,7 @@ _RUN = (
 
 
 def _run_line(run: dict[str, Any]) -> str:
-    ended = " ".join(part for part in (run["ended"], run["code"], run["words"]) if part) or "going on, or killed"
-    did = f"{run['events']} events, {run['subjects']} subjects, {counts(run['changes'], 'no change')}"
-    return f"{run['run']:>6}  {run['started_at'][:19]}Z  {run['cause']:<8}  {ended}: {did}; {run['calls']} calls"
+    ended = _ended(run) or "going on, or killed"
+    number = {name: counted(run[f"{name}s"], name) for name in ("event", "subject", "call")}
+    did = f"{number['event']}, {number['subject']}, {counts(run['changes'], 'no change')}; {number['call']}"
+    return f"{run['run']:>6}  {run['started_at'][:19]}Z  {run['cause']:<8}  {ended}: {did}"

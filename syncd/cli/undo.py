@@ -16,7 +16,7 @@ from syncd.cli.given import CSV, DRY_RUN, JSON, Record
 from syncd.cli.progress import progress
 from syncd.cli.tables import show as show_table
 from syncd.cli.words import counted, difference
-from syncd.cli.work import AMISS, NOT_NOW, WORTH_A_BAR
+from syncd.cli.work import WORTH_A_BAR, exit_code
 from syncd.config import load
 from syncd.engine import assemble
 from syncd.engine import undo as take_back
@@ -86,7 +86,7 @@ def undo(
         for line in lines:
             click.echo(_line(line))
         _tell(said, left, write=write, observing=settings.sync.mode == "observe")
-    sys.exit(NOT_NOW if said.ended != "done" else AMISS if left or said.changes["rejected"] else 0)
+    sys.exit(exit_code(said, amiss=bool(left or said.changes["rejected"])))
 
 
 def _wanted(holds: Holds, run: int | None, record: str | None, group: int | None) -> Wanted:
@@ -129,12 +129,13 @@ def _tell(said: Summary, left: int, *, write: bool, observing: bool) -> None:
     if not write:
         reason = '[sync] mode is "observe"' if observing else "dry run"
         click.echo(f"Nothing was written to Salesforce ({reason}).")
-    if not said.subjects:
+    if said.subjects:
+        done = said.changes["done"] if write else said.planned["undo"]
+        would = "" if write else "would be "
+        deleted = f", {counted(said.changes['deleted'], 'Task')} deleted" if said.changes["deleted"] else ""
+        click.echo(f"Run {said.run_id}: {counted(done, 'record')} {would}put back{deleted}, {left} left.")
+    elif said.ended == "done":
         click.echo("Nothing that was written is left to be taken back.")
-        return
-    done = said.changes["done"] if write else said.planned["undo"]
-    deleted = f", {counted(said.changes['deleted'], 'Task')} deleted" if said.changes["deleted"] else ""
-    click.echo(f"Run {said.run_id}: {counted(done, 'record')} put back{deleted}, {left} left.")
     if said.ended != "done":
         click.echo(f"Ended early, {said.ended}: {said.code} {said.words}".rstrip(), err=True)
         click.echo("Type it again: what was put back already stays so.", err=True)

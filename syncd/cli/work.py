@@ -13,13 +13,13 @@ import click
 
 from syncd import logs
 from syncd.cli.progress import progress
-from syncd.cli.words import change_line
-from syncd.cli.words import counted as counted_
+from syncd.cli.words import change_line, counted
 from syncd.config import load
-from syncd.engine import assemble, run
+from syncd.engine import BY_CONFIGURATION, assemble, run
 from syncd.model import State
 from syncd.salesforce import Crm
 from syncd.store import migrate as migrate_store
+from syncd.store import pending_migrations
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from syncd.model import Case, Change, Plan
     from syncd.store import Work
 
-AMISS, NOT_NOW = 1, 3
+AMISS, WRONG, NOT_NOW = 1, 2, 3
 WORTH_A_BAR = 500  # subjects
 
 
@@ -41,8 +41,9 @@ WORTH_A_BAR = 500  # subjects
 def sync(config: Path | None, *, dry_run: bool, as_json: bool) -> None:
     """Reconcile everything that is due, now.
 
-    Exits 1 if something was rejected, or failed and is tried again; 3 if Salesforce or the store could not be used or
-    another run is going on.
+    What has failed before is tried now, too, whenever else it would be. Exits 1 if something was rejected or held, or
+    failed and is tried again; 2 if a secret is missing; 3 if Salesforce or the store could not be used or another run
+    is going on.
     """
     settings = load(config)
     logs.configure(settings.logs.level, settings.logs.by_logger())
@@ -77,6 +78,8 @@ def reconcile(
         with assemble(settings, Crm(settings), show=show) as context:
             if settings.sync.mode == "observe" and preview is None:
                 context.work.wake_all(context.now())  # what the scheduler showed and put off is shown again
+            elif cause == "sync":
+                context.work.wake_failing(context.now())  # a person does not wait
             said = run(replace(context, work=preview) if preview else context, cause, write=write)
     changes = [_foreseen(change, said) for of_subject in planned.values() for change in of_subject]
     if as_json:
@@ -87,7 +90,14 @@ def reconcile(
             click.echo(change_line(change))
         _tell(said, write=write, observing=settings.sync.mode == "observe")
     amiss = said.changes["rejected"] or (write and said.held) or said.failed
-    sys.exit(NOT_NOW if said.ended != "done" else AMISS if amiss else 0)
+    sys.exit(exit_code(said, amiss=bool(amiss)))
+
+
+def exit_code(said: Summary, *, amiss: bool) -> int:
+    """What a run did, as an exit code. `amiss`: though it came to its end."""
+    if said.ended == "done":
+        return AMISS if amiss else 0
+    return WRONG if said.code == BY_CONFIGURATION else NOT_NOW
 
 
 def _foreseen(change: Change, said: Summary) -> Change:
@@ -113,8 +123,11 @@ def _tell(said: Summary, *, write: bool, observing: bool) -> None:
     if not write:
         reason = '[sync] mode is "observe"; with "live" it is written' if observing else "dry run"
         click.echo(f"Nothing was written to Salesforce ({reason}).")
-    counted = ", ".join(f"{number} {state}" for state, number in sorted(said.changes.items())) or "no change"
-    click.echo(f"Run {said.run_id}: {said.events} new events, {said.subjects} subjects, {counted}; {said.calls} calls.")
+    changes = ", ".join(f"{number} {state}" for state, number in sorted(said.changes.items())) or "no change"
+    click.echo(
+        f"Run {said.run_id}: {counted(said.events, 'new event')}, {counted(said.subjects, 'subject')}, {changes};"
+        f" {counted(said.calls, 'call')}."
+    )
     if said.in_jobs:
         click.echo(f"{said.in_jobs} more are in a job of the Bulk API that has not ended; a later run takes it up.")
     if said.unmatched:
@@ -125,7 +138,7 @@ def _tell(said: Summary, *, write: bool, observing: bool) -> None:
         click.echo(f"  {trouble}", err=True)
     for group, number in sorted(said.held.items()):
         holds, tail = ("holds", ". Type: syncd held") if write else ("would hold", "")
-        click.echo(f"The brake {holds} {counted_(number, 'change')} back: {group}{tail}", err=True)
+        click.echo(f"The brake {holds} {counted(number, 'change')} back: {group}{tail}", err=True)
     if said.full:
         click.echo(f"Nothing new could be created: {said.code} {said.words}".rstrip(), err=True)
     if said.ended != "done":
@@ -134,9 +147,15 @@ def _tell(said: Summary, *, write: bool, observing: bool) -> None:
 
 
 @click.command()
+@click.option("--dry-run", is_flag=True, help="Name what is pending, and apply nothing.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 @click.pass_obj
-def migrate(config: Path | None) -> None:
+def migrate(config: Path | None, *, dry_run: bool, as_json: bool) -> None:
     """Bring the store to this version's schema. Back it up first."""
-    settings = load(config)
-    names = migrate_store(settings.store.path)
-    click.echo("\n".join(f"applied {name}" for name in names) or "Nothing to do: the store is up to date.")
+    path = load(config).store.path
+    names = pending_migrations(path) if dry_run else migrate_store(path)
+    if as_json:
+        click.echo(json.dumps({"written": not dry_run, "migrations": names}, indent=2))
+        return
+    did = "would apply" if dry_run else "applied"
+    click.echo("\n".join(f"{did} {name}" for name in names) or "Nothing to do: the store is up to date.")

@@ -25,6 +25,7 @@ _REASONS = {
     "bool_type": "must be true or false, without quotes",
     "string_type": "must be text in quotes",
     "tuple_type": "must be a list in brackets",
+    "greater_than": "must be more than {gt}",
     "greater_than_equal": "must be {ge} or more",
     "less_than_equal": "must be {le} or less",
     "too_short": "must not be empty",

@@ -27,7 +27,7 @@ from syncd.engine import outage
 from syncd.engine.apply import apply
 from syncd.engine.braking import Brake, pausing
 from syncd.engine.bulk import settle_jobs
-from syncd.engine.context import Context, Options, Stopped, Summary, assemble
+from syncd.engine.context import BY_CONFIGURATION, Context, Options, Stopped, Summary, assemble
 from syncd.engine.gather import gather
 from syncd.engine.guard import Guard
 from syncd.engine.undoing import undo
@@ -47,7 +47,7 @@ POINTLESS = frozenset({"REQUEST_LIMIT_EXCEEDED", "API_CURRENTLY_DISABLED"})
 DAY = 86_400_000
 SOON = 1  # ms: not in this run, but in the next
 
-__all__ = ["Context", "Options", "Summary", "assemble", "run", "undo"]
+__all__ = ["BY_CONFIGURATION", "Context", "Options", "Summary", "assemble", "run", "undo"]
 
 
 def run(
@@ -92,7 +92,7 @@ def run(
     except BudgetSpent as error:
         said.spent(error)
     except ConfigError as error:  # a secret that is read only now
-        said.ended, said.code, said.words = "fatal", "configuration", str(error)
+        said.ended, said.code, said.words = "fatal", BY_CONFIGURATION, str(error)
         c.work.failed(((i, c.retry_at(attempts)) for i, attempts in c.journal.give_up(said.run_id)), c.now())
     except (Retriable, Fatal) as error:
         said.ended = "unavailable" if isinstance(error, Retriable) else "fatal"

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from syncd.salesforce import Crm
 
 PULSE = 10_000  # ms; after two minutes without a heartbeat a run is taken for dead
+BY_CONFIGURATION = "configuration"
+"""The code of a run that a wrong setting, or a secret that is missing, brought to its end."""
 FIRST_RETRY = 60_000
 LAST_RETRY = 3_600_000
 READS = 4

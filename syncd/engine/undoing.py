@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from syncd.engine.apply import apply
-from syncd.engine.context import Stopped, Summary
+from syncd.engine.context import BY_CONFIGURATION, Stopped, Summary
 from syncd.errors import BudgetSpent, ConfigError, Fatal, Retriable
 from syncd.model import Activity, ActivityState, Fate, Plan, State
 from syncd.reversal import Reversal, reverse
@@ -44,7 +44,7 @@ def undo(
     except BudgetSpent as error:
         said.spent(error)
     except ConfigError as error:
-        said.ended, said.code, said.words = "fatal", "configuration", str(error)
+        said.ended, said.code, said.words = "fatal", BY_CONFIGURATION, str(error)
     except (Retriable, Fatal) as error:
         said.ended = "unavailable" if isinstance(error, Retriable) else "fatal"
         said.code, said.words = error.code, error.words

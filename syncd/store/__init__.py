@@ -15,7 +15,7 @@ from syncd.store.jobs import Job, Jobs, JobState
 from syncd.store.journal import Intent, Journal, Outcome
 from syncd.store.lists import Filter, Lists
 from syncd.store.preview import Preview
-from syncd.store.sqlite import migrate, open_store
+from syncd.store.sqlite import migrate, open_store, pending_migrations
 from syncd.store.undoing import Undoing, Wanted
 from syncd.store.work import Work
 
@@ -49,4 +49,5 @@ __all__ = [
     "back_up",
     "migrate",
     "open_store",
+    "pending_migrations",
 ]

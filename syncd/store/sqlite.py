@@ -92,6 +92,15 @@ def open_store(path: Path, *, busy: float = BUSY, shared: bool = False) -> Datab
     return db
 
 
+def pending_migrations(path: Path) -> list[str]:
+    """The names of those that `migrate` would apply."""
+    db = connect(path)
+    try:
+        return [migration.name for migration in migrations.pending(db)]
+    finally:
+        db.close()
+
+
 def migrate(path: Path) -> list[str]:
     """Applies what is pending and names it."""
     db = connect(path)

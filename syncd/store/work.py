@@ -217,6 +217,14 @@ class Work(Matching):
             "UPDATE subjects SET due_at = ?1 WHERE id IN (SELECT id FROM subjects WHERE due_at > ?1 LIMIT ?2)", now
         )
 
+    def wake_failing(self, now: int) -> None:
+        """What could not be done, and waits for another try, is due now."""
+        self._bit_by_bit(
+            "UPDATE subjects SET due_at = ?1 WHERE id IN (SELECT id FROM subjects"
+            " WHERE attempts > 0 AND due_at > ?1 LIMIT ?2)",
+            now,
+        )
+
     # --- small facts about the work itself ----------------------------------------------------------------------
 
     def meta(self, name: str) -> str:

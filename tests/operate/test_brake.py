@@ -57,7 +57,7 @@ def test_five_hundred_bounces_of_a_domain_with_a_run_a_minute_are_held_beyond_it
         "domain", "gone.example", {"mark": 451}, {"mark": 49},
     )  # fmt: skip
     assert group["runs"] == [1, 2, 3]
-    assert "49 mark written before: syncd undo --group 1" in command("held")
+    assert "49 marks written before: syncd undo --group 1" in command("held")
     assert len(command.csv("held", "1", "--limit", "0")) == 451
 
 
@@ -117,7 +117,7 @@ def test_dropped_is_never_written_for_what_happened_until_now(
     assert command("drop", "1", "--dry-run").count("bounce_reason: empty → 550 5.1.1 user unknown") == 11
     told = command("drop", "1")
     assert "11 changes dropped: domain gone.example." in told
-    assert "49 mark went out before it was held. To take them back: syncd undo --group 1" in told
+    assert "49 marks went out before it was held. To take them back: syncd undo --group 1" in told
     command("resync", "--all")
     assert (command.json("held"), marked(org)) == ([], 49)
     assert "invalid dropped" in command("explain", waiting[-1]["email"])

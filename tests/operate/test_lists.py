@@ -93,7 +93,7 @@ def test_runs_tell_what_came_of_them(command: Commands, syncd: Syncd, contact: s
         (1, "sync", {"done": 1}),
     ]
     assert command.csv("runs", "--limit", "1")[0]["ended"] == "done"
-    assert command("runs").splitlines()[1].endswith("sync      done: 1 events, 1 subjects, 1 done; 4 calls")
+    assert command("runs").splitlines()[1].endswith("sync      done: 1 event, 1 subject, 1 done; 4 calls")
     assert command.json("runs", "--until", "2026-01-01") == []
 
 

@@ -88,7 +88,7 @@ def test_a_rejected_change_shows_and_makes_it_exit_1(syncd: Syncd, command: Comm
     org.faults.add(Fault(path="composite/sobjects$", method="PATCH", row_code="FIELD_CUSTOM_VALIDATION_EXCEPTION"))
     syncd.receive(payload("hard_bounce", whId=contact))
     syncd.run()
-    assert re.search(r"rejected +1 changes", command("status", code=1))
+    assert re.search(r"rejected +1 change that", command("status", code=1))
 
 
 def test_totals_are_what_a_count_would_say_whenever_it_is_folded(syncd: Syncd) -> None:

@@ -32,7 +32,7 @@ def bounced(installation: Installation, web: requests.Session, contact: str) -> 
 
 
 def test_sync_writes_and_says_what_it_did(installation: Installation, org: Org, bounced: str) -> None:
-    assert installation.syncd("sync") == "Run 1: 1 new events, 1 subjects, 1 done; 4 calls.\n"
+    assert installation.syncd("sync") == "Run 1: 1 new event, 1 subject, 1 done; 4 calls.\n"
     assert org.get(bounced)["EmailBouncedReason"] == "550 5.1.1 user unknown"
     assert installation.syncd("sync") == "Run 2: 0 new events, 0 subjects, no change; 0 calls.\n"
 
@@ -98,7 +98,8 @@ def test_an_old_store_is_refused_until_it_is_migrated(installation: Installation
         done = run(installation, command)
         assert done.returncode == 3
         assert "1 migration pending (m003_ledger). Back up and run: syncd migrate" in done.stderr
-    assert installation.syncd("migrate") == "applied m003_ledger\n"
+    assert installation.syncd("migrate", "--dry-run") == "would apply m003_ledger\n"
+    assert installation.json("migrate") == {"written": True, "migrations": ["m003_ledger"]}
     assert installation.syncd("migrate") == "Nothing to do: the store is up to date.\n"
     installation.syncd("status")
 

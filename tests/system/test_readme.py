@@ -62,9 +62,9 @@ def test_what_the_readme_says_to_type_works(tmp_path: Path) -> None:
     assert "WRONG" not in said
     assert "bounce_reason: empty → 550 5.1.1 user unknown" in said, errors
     assert "Nothing was written to Salesforce" in said
-    assert "Run 2: 0 new events, 1 subjects, 1 done; 4 calls." in said
+    assert "Run 2: 0 new events, 1 subject, 1 done; 4 calls." in said
     assert "lea.durand.1@example.com is invalid" in said
-    assert "Run 3: 0 new events, 1 subjects, no change;" in said.splitlines()[-1]
+    assert "Run 3: 0 new events, 1 subject, no change;" in said.splitlines()[-1]
 
 
 def test_every_command_stands_in_the_readme_and_has_a_sentence_of_help() -> None:
