@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from syncd.activities import changes_of_activities, is_due
 from syncd.figures import are_due, shown
-from syncd.marks import BOUNCE_ROLES, changes_of_mark, decided, evidence, is_blank, moved, same, writable
+from syncd.marks import BOUNCE_ROLES, changes_of_mark, evidence, is_blank, moved, same, writable
 from syncd.model import ActivityState, Aspect, Change, Decision, Plan, Remembered, State, Verdict, What
 from syncd.rules import OPT_OUTS, SOFT_BOUNCE, standing, without_soft_bounces
 
@@ -36,7 +36,7 @@ def plan(case: Case, record: Record, rules: Rules, now: int, *, pausing: bool = 
     if pausing and said.invalid and said.invalid.rule == SOFT_BOUNCE:
         paused, said = said.invalid, replace(said, invalid=standing(*history, without_soft_bounces(rules)).invalid)
     changes = (
-        *_opt_out(said, record, ledger, decisions),
+        *_opt_out(said, record, ledger),
         *changes_of_mark(said, record, ledger, decisions, rules, paused),
         *shown(case, record, ledger, rules),
         *changes_of_activities(case, said.engagements, record, ledger, rules),
@@ -149,7 +149,7 @@ def _removal(aspect: Aspect, remembered: Remembered, now: int) -> Decision:
 # --- opt-outs -----------------------------------------------------------------------------------------------
 
 
-def _opt_out(said: Standing, record: Record, ledger: Ledger, decisions: Sequence[Decision]) -> Iterator[Change]:
+def _opt_out(said: Standing, record: Record, ledger: Ledger) -> Iterator[Change]:
     """One-way: nothing here ever clears it."""
     event = said.opted_out
     if event is None:
@@ -164,5 +164,5 @@ def _opt_out(said: Standing, record: Record, ledger: Ledger, decisions: Sequence
             )  # fmt: skip
     elif not there[OPT_OUT_ROLE]:
         yield Change(What.OPT_OUT, record.object, record.id, there, after, why, event.at)
-    elif ledger.opt_out is None or decided(decisions, Aspect.OPTED_OUT):
+    elif ledger.opt_out is None:
         yield Change(What.OPT_OUT, record.object, record.id, there, after, why, event.at, State.FOUND)

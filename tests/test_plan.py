@@ -19,6 +19,7 @@ from syncd.model import (
     Event,
     Ledger,
     Pending,
+    Plan,
     Remembered,
     Rules,
     Shape,
@@ -40,6 +41,10 @@ MOVED = ("new@b.fr",)
 BLANK = {"bounce_date": None, "bounce_reason": None}
 OURS = Ledger(mark=Remembered(True, MARKED, millis(1), ADDRESS))
 THEIRS = Ledger(mark=Remembered(False, MARKED, millis(1), ADDRESS))
+BOX = Shape(frozenset({"bounce_date", "bounce_reason", "invalid", "opted_out"}))
+TICKED, THEIR_TICK = (
+    Ledger(mark=Remembered(ours, MARKED | {"invalid": True}, millis(1), ADDRESS)) for ours in (True, False)
+)
 OPTED_OUT = Ledger(opt_out=Remembered(True, {"opted_out": True}, millis(1)))
 
 
@@ -128,6 +133,29 @@ def only(it: Case, on: Record, rules: Rules = RULES) -> Change:
             record(),
             [("opt_out", "intended")],
         ),
+        (
+            "…which says nothing of the mark",
+            case(BOUNCE, event("unsubscribe"), ledger=replace(OURS, opt_out=OPTED_OUT.opt_out)),
+            record(**MARKED), [],
+        ),
+        (
+            "a mark of which somebody cleared only the reason is theirs now",
+            case(BOUNCE, ledger=OURS), record(**MARKED | {"bounce_reason": None}), [("mark", "found")],
+        ),
+        (
+            "what is left of a mark of ours that a person took away goes too",
+            case(BOUNCE, ledger=TICKED), record(invalid=False, shape=BOX, **MARKED), [("lift", "intended")],
+        ),
+        (
+            "…but not of somebody else's",
+            case(BOUNCE, ledger=THEIR_TICK),
+            record(invalid=False, shape=BOX, **MARKED), [],
+        ),
+        (
+            "what Salesforce has not cleared with the address goes too",
+            case(BOUNCE, ledger=TICKED), record(addresses=MOVED, invalid=True, shape=BOX),
+            [("mark", "refused"), ("lift", "intended")],
+        ),
         ("nothing happened", case(event("delivered")), record(), []),
     ],
 )  # fmt: skip
@@ -148,6 +176,18 @@ def test_a_mark_carries_before_after_and_why() -> None:
         "reason": "address_unknown",
     }
     assert change.through == millis(1)
+
+
+def test_an_opt_out_sets_its_box() -> None:
+    change = only(case(event("complaint")), record())
+    assert (change.before, change.after) == ({"opted_out": False}, {"opted_out": True})
+
+
+def test_a_lift_empties_the_fields_and_says_which_rule_took_it() -> None:
+    fine = only(case(BOUNCE, event("delivered", 9), ledger=TICKED), record(invalid=True, shape=BOX, **MARKED))
+    gone = only(case(event("delivered"), ledger=OURS), record(addresses=MOVED, **MARKED))
+    assert fine.after == {"bounce_date": None, "bounce_reason": None, "invalid": False}
+    assert (fine.why["rule"], gone.why["rule"]) == ("no_longer_invalid", "address_changed")
 
 
 def test_values_are_as_salesforce_keeps_them() -> None:
@@ -230,6 +270,33 @@ def test_an_open_change_is_settled_by_reading(
     it = case(BOUNCE, ledger=ledger)
     assert plan(it, on, RULES, NOW).settled == ((7, settled),), story
     assert planned(it, on) == then, story
+
+
+def test_what_arrived_is_ours_and_goes_when_it_no_longer_follows() -> None:
+    it = case(BOUNCE, event("delivered", 9), ledger=pending(What.MARK, MARKED))
+    assert planned(it, record(**MARKED)) == [("lift", "intended")]
+
+
+def test_a_held_change_is_not_settled_by_what_the_record_says() -> None:
+    it = case(BOUNCE, ledger=pending(What.MARK, MARKED, held=True, sf_id=CONTACT))
+    assert plan(it, record(), RULES, NOW) == Plan()
+
+
+@pytest.mark.parametrize(
+    ("story", "back", "then"),
+    [
+        ("nothing had been there", BLANK, []),
+        ("what is put back is a person's, and is not lifted", {"bounce_date": None, "bounce_reason": "called"}, []),
+    ],
+)
+def test_an_undo_that_arrived_is_settled_by_reading(
+    story: str, back: dict[str, Value], then: list[tuple[str, str]]
+) -> None:
+    undone = Decision(Aspect.INVALID, Verdict.UNDONE, millis(2), millis(2), "jo")
+    it = case(BOUNCE, event("delivered", 9), ledger=pending(What.UNDO, back), decisions=(undone,))
+    said = plan(it, record(**back), RULES, NOW)
+    assert (said.settled, said.decisions) == (((7, State.DONE),), ()), story
+    assert [(change.what.value, change.state.value) for change in said.changes] == then
 
 
 def test_an_opt_out_that_arrived_is_ours_from_then_on() -> None:
@@ -381,7 +448,7 @@ def applied(it: Case, on: Record) -> tuple[Case, Record]:
 @given(histories)
 def test_a_second_plan_plans_nothing(history: list[Event]) -> None:
     it, on = applied(case(*history), record())
-    assert plan(it, on, RULES, NOW).changes == ()
+    assert plan(it, on, RULES, NOW) == Plan()
 
 
 @given(histories, st.randoms(use_true_random=False), st.lists(st.integers(0, 14), max_size=4))

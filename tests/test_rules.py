@@ -223,6 +223,8 @@ def test_evidence_up_to_a_removal_is_spent_and_later_evidence_counts() -> None:
     later = invalid(event("hard_bounce", 1), event("hard_bounce", 3), decisions=[cleared(2)])
     assert later is not None
     assert later.event.at == millis(3)
+    of_that_moment = event("hard_bounce", 2)
+    assert invalid(of_that_moment, decisions=[cleared(2)]) is None
 
 
 def test_spent_soft_bounces_never_count_again() -> None:
