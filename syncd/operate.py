@@ -76,13 +76,16 @@ def release(holds: Holds, chosen: Chosen, hold: Hold, by: str, now: int, *, dry_
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """How far an import is. `unread`: what it put in quarantine last, or would put there."""
+    """How far an import is. `unread`: what it put in quarantine last, or would put there; `would`: what a dry run
+    would have stored last.
+    """
 
     items: int = 0
     new: int = 0
     known: int = 0
     quarantined: int = 0
     unread: Sequence[Unread] = ()
+    would: Sequence[Event] = ()
 
 
 def take_in(inbox: Inbox, file: io.BufferedReader[io.FileIO], name: str, now: int, *, dry_run: bool) -> Iterator[Taken]:
@@ -127,10 +130,8 @@ class _Batch:
         self.unread += unread
 
     def stored(self, inbox: Inbox, before: Taken, *, dry_run: bool) -> Taken:
-        if dry_run:
-            new, refused = len({event.key for event in self.events}) - inbox.known(self.events), list[Unread]()
-        else:
-            new, refused = _keep(inbox, self.events, self.unread)
+        would = inbox.unknown(self.events) if dry_run else []
+        new, refused = (len(would), []) if dry_run else _keep(inbox, self.events, self.unread)
         unread = (*self.unread, *refused)
         return Taken(
             before.items + self.items,
@@ -138,6 +139,7 @@ class _Batch:
             before.known + len(self.events) - new - len(refused),
             before.quarantined + len(unread),
             unread,
+            would,
         )
 
 

@@ -14,14 +14,14 @@ import click
 from syncd import operate
 from syncd.cli.given import DRY_RUN, JSON
 from syncd.cli.progress import progress
-from syncd.cli.words import counted
+from syncd.cli.words import counted, event_line
 from syncd.config import load
 from syncd.errors import Unreadable
 from syncd.offline import CHUNK
 from syncd.operate import Taken
 from syncd.store import Inbox, open_store
 
-SHOWN = 20  # unreadable items of a file that are shown
+SHOWN = 20  # unreadable items of a file that are shown; of a dry run also what it would store
 
 
 @click.command("import")
@@ -56,7 +56,7 @@ def take_in(config: Path | None, *, files: tuple[Path, ...], dry_run: bool, as_j
 
 
 def _one(inbox: Inbox, path: Path, now: int, *, dry_run: bool, quiet: bool) -> Taken:
-    said, shown = Taken(), 0
+    said, shown, listed = Taken(), 0, 0
     with BufferedReader(path.open("rb", buffering=0), CHUNK) as file, progress(path.name, path.stat().st_size) as is_at:
         try:
             for said in operate.take_in(inbox, file, path.name, now, dry_run=dry_run):
@@ -64,9 +64,14 @@ def _one(inbox: Inbox, path: Path, now: int, *, dry_run: bool, quiet: bool) -> T
                 for unread in said.unread[: 0 if quiet else SHOWN - shown]:
                     click.echo(f"{unread.source}: {unread.reason}", err=True)
                     shown += 1
+                for event in said.would[: 0 if quiet else SHOWN - listed]:
+                    click.echo(f"would store  {event_line(event)}")
+                    listed += 1
         except Unreadable as error:
             raise click.UsageError(f"{path}: {error}") from error
     if not quiet:
+        if dry_run and said.new > listed:
+            click.echo(f"… and {counted(said.new - listed, 'more event')}")
         click.echo(f"{path}: {_counts(said)}")
     return said
 

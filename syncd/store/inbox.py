@@ -64,11 +64,13 @@ class Inbox:
                 raise Unstorable(f"the store refuses a row: {type(cause).__name__}") from error
             raise
 
-    def known(self, events: Sequence[Event]) -> int:
-        """How many of these are stored already."""
-        keys = [event.key for event in events]
-        marks = ", ".join("?" * len(keys))
-        return int(rows(self._db, f"SELECT count(*) FROM events WHERE key IN ({marks})", keys)[0][0])
+    def unknown(self, events: Sequence[Event]) -> list[Event]:
+        """Those of these that are not stored already, each once."""
+        new = {event.key: event for event in events}
+        marks = ", ".join("?" * len(new))
+        for (key,) in rows(self._db, f"SELECT key FROM events WHERE key IN ({marks})", list(new)):
+            del new[key]
+        return list(new.values())
 
     def is_writable(self) -> None:
         """Proves that the store takes a write now. Raises StoreError."""

@@ -177,6 +177,15 @@ def test_a_dry_run_tells_the_same_and_stores_nothing(command: Commands, syncd: S
     assert command.json("import", path, code=1)["files"] == shown["files"]
 
 
+def test_a_dry_run_lists_what_it_would_store(command: Commands, syncd: Syncd, file: Callable[..., str]) -> None:
+    syncd.receive(THREE[0])
+    many = [payload("open", day) for day in range(3, 33)]
+    told = command("import", "--dry-run", file(lines([*THREE, *THREE, *many]))).splitlines()
+    assert [line[:12] for line in told[:20]] == ["would store "] * 20
+    assert told[20:] == ["… and 12 more events", f"{file('')}: 32 new events, 4 known already, 0 in quarantine",
+                         "Nothing was stored (dry run)."]  # fmt: skip
+
+
 def test_a_row_that_the_store_refuses_is_set_aside_alone(
     command: Commands, syncd: Syncd, file: Callable[..., str]
 ) -> None:
