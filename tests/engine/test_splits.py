@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from syncd.sandbox import Org
 from tests.conftest import Syncd
 from tests.factories import ADDRESS, payload
-from tests.histories import bursts, histories, scans
+from tests.histories import bursts, courses, histories, scans
 from tests.reckoning import Expected, reckon
 
 FIELDS = {"EmailBouncedDate": "bounce_date", "EmailBouncedReason": "bounce_reason", "HasOptedOutOfEmail": "opted_out"}
@@ -61,7 +61,7 @@ Split = tuple[list[dict[str, Any]], list[list[int]]]
 @st.composite
 def splits(draw: st.DrawFn) -> Split:
     """A history, and its events in the order in which they come, some twice, a list for each of up to six runs."""
-    history = draw(bursts() | histories() | scans())
+    history = draw(bursts() | courses() | histories() | scans())
     twice = draw(st.lists(st.sampled_from(range(len(history))), max_size=3)) if history else []
     arriving = draw(st.permutations([*range(len(history)), *twice]))
     some = st.lists(st.integers(0, len(arriving)), max_size=RUNS - 1)
