@@ -86,6 +86,22 @@ DOMAIN, SEND = Group("domain", "d0.example"), Group("send", "send:s")
             "more than 200 a day, whatever they are",
             braked(marks(250, domains=60, send=""), recipients=1_000), {"total": 50},
         ),
+        (
+            "what was written today counts towards the total",
+            braked(marks(50, domains=60, send="", start=1_000), marks(190, domains=60, send=""), recipients=0),
+            {"total": 40},
+        ),
+        (
+            "of two groups that could hold a mark the larger does",
+            braked(marks(9, start=100), marks(60) + marks(30, domains=60), sizes={DOMAIN: 69, SEND: 500}),
+            {"send send:s": 9},
+        ),
+        (
+            "the total holds only what no other group does",
+            braked(marks(150, send="") + marks(250, domains=50, send="", start=1_000), recipients=0,
+                   sizes={DOMAIN: 155}),
+            {"domain d0.example": 106, "total": 94},
+        ),
         ("3 % of the recipients are nothing unusual", braked(marks(300, domains=60, send=""), recipients=10_000), {}),
         (
             "…and one more is",
