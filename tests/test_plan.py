@@ -39,8 +39,8 @@ BOUNCE = event("hard_bounce", 1)
 MARKED: dict[str, Value] = {"bounce_date": millis(1), "bounce_reason": "550 5.1.1 user unknown"}
 MOVED = ("new@b.fr",)
 BLANK = {"bounce_date": None, "bounce_reason": None}
-OURS = Ledger(mark=Remembered(True, MARKED, millis(1), ADDRESS))
-THEIRS = Ledger(mark=Remembered(False, MARKED, millis(1), ADDRESS))
+OUR_MARK, THEIR_MARK = (Remembered(ours, MARKED, millis(1), ADDRESS) for ours in (True, False))
+OURS, THEIRS = Ledger(mark=OUR_MARK), Ledger(mark=THEIR_MARK)
 BOX = Shape(frozenset({"bounce_date", "bounce_reason", "invalid", "opted_out"}))
 TICKED, THEIR_TICK = (
     Ledger(mark=Remembered(ours, MARKED | {"invalid": True}, millis(1), ADDRESS)) for ours in (True, False)
@@ -150,6 +150,20 @@ def only(it: Case, on: Record, rules: Rules = RULES) -> Change:
             "…but not of somebody else's",
             case(BOUNCE, ledger=THEIR_TICK),
             record(invalid=False, shape=BOX, **MARKED), [],
+        ),
+        (
+            "…nor is what was never written taken away",
+            case(BOUNCE, ledger=Ledger(mark=Remembered(True, {"bounce_reason": "550"}, millis(1), ADDRESS))),
+            record(), [],
+        ),
+        (
+            "a mark of ours that came along with a merge is ours, and goes",
+            case(BOUNCE, event("delivered", 9), ledger=Ledger(inherited=(OUR_MARK,))), record(**MARKED),
+            [("mark", "found"), ("lift", "intended")],
+        ),
+        (
+            "…somebody else's stays theirs",
+            case(BOUNCE, event("delivered", 9), ledger=Ledger(inherited=(THEIR_MARK,))), record(**MARKED), [],
         ),
         (
             "what Salesforce has not cleared with the address goes too",
@@ -280,6 +294,12 @@ def test_what_arrived_is_ours_and_goes_when_it_no_longer_follows() -> None:
 def test_a_held_change_is_not_settled_by_what_the_record_says() -> None:
     it = case(BOUNCE, ledger=pending(What.MARK, MARKED, held=True, sf_id=CONTACT))
     assert plan(it, record(), RULES, NOW) == Plan()
+
+
+def test_a_held_task_is_void_when_it_follows_no_more_and_not_while_tasks_wait() -> None:
+    it = case(event("delivered"), ledger=pending(What.ACTIVITY, {}, activity="send:s0", held=True))
+    assert plan(it, record(), RULES, NOW).settled == ((7, State.SUPERSEDED),)
+    assert plan(it, record(), replace(RULES, activities="off"), NOW) == Plan()
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from syncd.model import Aspect, Decision, Kind, Outcome, Rules, SoftBounceRule, Verdict
-from syncd.rules import engagements, send_key, sends, standing
+from syncd.rules import engagements, send_key, sends, standing, without_soft_bounces
 from tests.factories import ADDRESS, event, millis
 
 if TYPE_CHECKING:
@@ -206,6 +206,12 @@ def test_a_reason_with_a_threshold_of_its_own_is_counted_apart() -> None:
     said = invalid(*soft(0, 10, 20, 30), *full, rules=eager)
     assert said is not None
     assert (said.reason, list(said.counted)) == ("3 soft bounces, 2026-03-03 to 2026-03-23", full)
+
+
+def test_without_soft_bounces_no_threshold_of_any_reason_is_reached() -> None:
+    rules = Rules(soft_bounce=SoftBounceRule(threshold=2, by_reason=(("network", 2),)))
+    assert invalid(*soft(0, 8), rules=rules) is not None
+    assert invalid(*soft(0, 8), rules=without_soft_bounces(rules)) is None
 
 
 def test_days_are_those_of_the_configured_zone() -> None:
