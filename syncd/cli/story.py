@@ -90,7 +90,8 @@ def _lines(story: Story, rules: Rules) -> Iterator[str]:
     if facts.decisions:
         yield "Decisions"
         for word in facts.decisions:
-            what = f"{word.aspect.value} {word.verdict.value.replace('_', ' ')} by {word.by}"
+            by = "" if word.verdict is Verdict.CLEARED else f" by {word.by}"  # whoever it was
+            what = f"{word.aspect.value} {word.verdict.value}".replace("_", " ") + by
             yield f"  {moment(word.at)}  {what}: {_settles(word)}. {word.note}".rstrip()
     shown = [line for change in facts.changes for line in _change(change, rules)]
     yield from _cut("Changes", shown or ["none"], CHANGES_SHOWN)
