@@ -47,6 +47,11 @@ def delivered(seconds: float) -> Event:
         ("a click where nothing said delivered", [click(5, "a")], []),
         ("opens within a burst", [click(0, "a"), opened(0.5), click(1, "b")], [0, 1, 2]),
         ("an open just before a burst", [opened(0), click(1, "a"), click(2, "b")], [0, 1, 2]),
+        (
+            "an open two seconds after a burst, and a moment later",
+            [click(0, "a"), click(1, "b"), opened(3), opened(3.001)],
+            [0, 1, 2],
+        ),
         ("an open well after a burst", [click(0, "a"), click(1, "b"), opened(60)], [0, 1]),
         ("an open beside one early click", [opened(0), click(1, "a"), delivered(5)], [1]),
         ("links that nobody named", [click(0, ""), click(1, "")], []),
