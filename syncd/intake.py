@@ -33,7 +33,9 @@ MAX_WAITING = 32 * 1024 * 1024
 MAX_KEPT = 64 * 1024
 """Of a body that is too large, this much is kept."""
 PATIENCE = 10.0
-"""Seconds a group may have waited before it is refused untried: its senders have most likely hung up."""
+"""Seconds a group may have waited behind one that failed before it is refused untried: its senders have most likely
+hung up, and those that came later need not wait as long. What waited for another reason, since the process was stopped
+or the machine stood still, is stored all the same."""
 
 _log = logging.getLogger(__name__)
 
@@ -64,6 +66,7 @@ class Intake:
         self._queue: SimpleQueue[_Group | None] = SimpleQueue()
         self._gathering: _Group | None = None
         self._waiting = 0
+        self._has_failed = False  # the last group
         self._is_closed = False
         self._writer = threading.Thread(target=self._write, name="intake", daemon=True)
         self._writer.start()
@@ -134,6 +137,7 @@ class Intake:
         except BaseException as error:  # the thread must outlive anything: without it nothing is received
             self._fail(group, StoreError(f"the store cannot be written: {type(error).__name__}"))
         else:
+            self._has_failed = False
             group.future.set_result(None)
             if self._counts and group.size:
                 latest = group.events[-1].received_at if group.events else 0
@@ -143,13 +147,14 @@ class Intake:
     def _fail(self, group: _Group, error: StoreError) -> None:
         refused = len(group.events) + len(group.unread)
         _log.error("%d deliveries refused: %s", refused, error)
+        self._has_failed = True
         self._reopen_later()
         group.future.set_exception(error)
         if self._counts:
             self._counts.refused(refused)
 
     def _store(self, group: _Group) -> None:
-        if time.monotonic() - group.since > PATIENCE:
+        if self._has_failed and time.monotonic() - group.since > PATIENCE:
             raise StoreError("the store was busy for too long")
         if self._inbox is None:
             self._inbox = self._open_inbox()

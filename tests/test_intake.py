@@ -121,12 +121,29 @@ def test_too_much_waiting_is_refused_at_once(intake: Intake, played: Played, mon
     assert intake.submit(body(2), NOW, "test").result(LONG) is None
 
 
-def test_what_waited_for_too_long_is_refused_untried(
+def test_what_waited_for_too_long_behind_a_failure_is_refused_untried(
     intake: Intake, played: Played, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    first = intake.submit(body(0), NOW, "test")
+    assert played.is_entered.acquire(timeout=LONG)
+    second = intake.submit(body(1), NOW, "test")
     monkeypatch.setattr(module, "PATIENCE", -1.0)
-    assert "too long" in str(intake.submit(body(0), NOW, "test").exception(LONG))
+    played.failures.append(StoreError("somebody else holds it"))
+    played.gate.set()
+    assert "holds it" in str(first.exception(LONG))
+    assert "too long" in str(second.exception(LONG))
     assert played.groups == []
+    monkeypatch.undo()
+    assert intake.submit(body(1), NOW, "test").result(LONG) is None
+
+
+def test_what_waited_while_the_store_was_well_is_stored(
+    intake: Intake, played: Played, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that was stopped for a while, or starved, refuses nobody."""
+    monkeypatch.setattr(module, "PATIENCE", -1.0)
+    played.gate.set()
+    assert intake.submit(body(0), NOW, "test").result(LONG) is None
 
 
 def test_closing_commits_what_was_submitted_and_refuses_the_rest(intake: Intake, played: Played) -> None:
