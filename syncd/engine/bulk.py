@@ -1,7 +1,7 @@
 """Many changes of a kind as one job of the Bulk API: some ten calls however many they are.
 
-    filling   the changes are the job's, Tasks have their lines in the ledger, the CSV is a file
-    open      Salesforce's id is stored; the CSV is uploaded
+    filling   Salesforce is asked for a job; if it makes none, nothing is this job's, and sObject Collections take it
+    open      its id is stored; the changes become the job's, Tasks get their lines in the ledger, the CSV is uploaded
     closing   committed before the call that has it processed; then: wait, read the results, record them
 
 A run that dies, or does not want to wait any longer, leaves a job to whichever run comes next. Until it has ended its
@@ -84,14 +84,13 @@ def tasks_in_bulk(c: Context, said: Summary, *, known: bool) -> None:
 
 
 def _send(c: Context, said: Summary, kind: _Kind) -> None:
-    while True:
-        job = c.jobs.begin(said.run_id, kind.object, kind.operation, c.now())
+    while intents := kind.next():
+        job = _opened(c, said, kind)
+        if job is None:
+            return
         try:
             with tempfile.TemporaryFile() as file:
-                if not _fill(c, said, job, kind, cast("BinaryIO", file)):
-                    c.jobs.turn(job, JobState.VOID)
-                    return
-                job = c.jobs.opened(job, c.crm.bulk.create(job.object, job.operation))
+                _fill(c, said, job, kind, intents, cast("BinaryIO", file))
                 c.crm.bulk.upload(job.sf_id, cast("BinaryIO", file))
         except (Retriable, Fatal) as error:
             _void(c, said, job, error)
@@ -101,20 +100,31 @@ def _send(c: Context, said: Summary, kind: _Kind) -> None:
         _wait(c, said, job)
 
 
-def _fill(c: Context, said: Summary, job: Job, kind: _Kind, file: BinaryIO) -> bool:
-    """As much as one upload takes; whether there was anything."""
+def _opened(c: Context, said: Summary, kind: _Kind) -> Job | None:
+    """A job that Salesforce has made; or none, if it makes none for this user or today: other calls may go on."""
+    job = c.jobs.begin(said.run_id, kind.object, kind.operation, c.now())
+    try:
+        return c.jobs.opened(job, c.crm.bulk.create(job.object, job.operation))
+    except (Retriable, Fatal) as error:
+        c.jobs.turn(job, JobState.VOID)
+        if isinstance(error, Retriable):
+            raise
+        said.trouble(f"Salesforce makes no job of the Bulk API, so each call takes 200 changes at most: {error}")
+        return None
+
+
+def _fill(c: Context, said: Summary, job: Job, kind: _Kind, intents: list[Intent], file: BinaryIO) -> None:
+    """These and what follows, as much as one upload takes."""
     lines = Lines(file, kind.columns)
-    empty = True
-    while file.tell() < MOST_BYTES and (intents := kind.next()):
-        empty = False
+    while intents:
         c.going_on(said.run_id)
         if job.operation != "update":
             c.journal.sending((intent, token_of(intent)) for intent in intents)
         c.jobs.carry(job, intents)
         for row in _rows(c, job, intents):
             lines.add(row)
+        intents = kind.next() if file.tell() < MOST_BYTES else []
     lines.finish()
-    return not empty
 
 
 def _rows(c: Context, job: Job, intents: Sequence[Intent]) -> list[dict[str, object]]:

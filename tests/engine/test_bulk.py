@@ -235,6 +235,34 @@ def test_a_run_lives_as_long_as_a_long_call_goes_on(
     assert sum(beats) >= 8
 
 
+@pytest.mark.parametrize("kind", ["open", "hard_bounce"])
+@pytest.mark.parametrize(("status", "code"), [(400, "EXCEEDED_ID_LIMIT"), (403, "FEATURENOTENABLED")])
+def test_where_salesforce_makes_no_job_the_changes_go_by_other_calls(
+    syncd: Syncd, org: Org, kind: str, status: int, code: str
+) -> None:
+    """The org's jobs of the day may be spent, or its edition or this user may have none."""
+    who = people(org)
+    org.faults.add(Fault(path="jobs/ingest$", method="POST", status=status, code=code, message="no bulk", times=1))
+    syncd.receive(*(payload(kind, 0, "s", **one) for one in who))
+    said = syncd.run()
+    assert (said.ended, said.changes, said.in_jobs, called(org)) == ("done", {"done": MANY}, 0, ["POST "])
+    assert [text[-len(code) - 9 :] for text in said.troubles] == [f"{code}: no bulk"]
+    assert len(org.all("Task")) == (MANY if kind == "open" else 0)
+    syncd.receive(*(payload("unsubscribe", 1, "s", **one) for one in who))
+    assert (syncd.run().troubles, called(org)) == ([], ["POST ", *WHOLE])
+
+
+def test_without_a_job_and_without_calls_for_the_rest_it_waits(made: Callable[..., Syncd], org: Org) -> None:
+    syncd = made(salesforce={"daily_budget": 10})
+    org.faults.add(Fault(path="jobs/ingest$", method="POST", status=400, code="EXCEEDED_ID_LIMIT", times=None))
+    syncd.receive(*(payload("open", 0, "s", **one) for one in people(org, 900)))
+    said = syncd.run()
+    assert (said.ended, said.calls <= 10, 0 < len(org.all("Task")) < 900) == ("budget", True, True)
+    syncd.later(days=2)
+    syncd.run()
+    assert (len(org.all("Task")), syncd.desk.status(syncd.clock())["unsettled"]) == (900, 0)
+
+
 def heartbeat(syncd: Syncd) -> int:
     return int(syncd.db.execute("SELECT max(heartbeat_at) FROM runs").fetchone()[0])
 
