@@ -11,14 +11,14 @@ from syncd.engine.writing import create_tasks, put_off_locked, update_tasks, wri
 from syncd.model import What
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from syncd.engine.context import Context, Summary
     from syncd.engine.writing import Locked
     from syncd.store import Intent
 
     _Write = Callable[[Context, Summary, Sequence[Intent]], Locked]
-    _Step = tuple[Need, Callable[[], None], Callable[[], list[Intent]], _Write]
+    _Step = tuple[Need, Callable[[], None], Iterator[list[Intent]], _Write]
 
 SMALLER = ((50, 4), (1, 10))
 """Rows a call and calls, after a call of 200: one lock may fail a whole batch, and in a smaller one it fails fewer."""
@@ -40,10 +40,10 @@ def apply(c: Context, said: Summary) -> None:
         _of_machines(c, said),
         *(_of_tasks(c, said, known=known) for known in (True, False)),
     ]
-    for need, in_bulk, next_call, write in steps:
+    for need, in_bulk, pages, write in steps:
         with c.budget.for_(need):
             in_bulk()
-            _step(c, said, next_call, write)
+            _step(c, said, pages, write)
     # without room in Salesforce nothing more is created in this run
     c.work.failed(((i, c.retry_at(attempts)) for i, attempts in c.journal.give_up(run_id)), c.now())
 
@@ -52,27 +52,29 @@ def _of_fields(c: Context, said: Summary, need: Need, *first: What) -> _Step:
     return (
         need,
         lambda: fields_in_bulk(c, said, *first),
-        lambda: c.journal.next_fields(said.run_id, *first),
+        c.journal.fields(said.run_id, *first),
         write_fields,
     )
 
 
 def _of_machines(c: Context, said: Summary) -> _Step:
     """Few, so never in bulk."""
-    return Need.ACTIVITIES, lambda: None, lambda: c.journal.next_withdrawals(said.run_id), withdraw_tasks
+    return Need.ACTIVITIES, lambda: None, c.journal.withdrawals(said.run_id), withdraw_tasks
 
 
 def _of_tasks(c: Context, said: Summary, *, known: bool) -> _Step:
     return (
         Need.ACTIVITIES,
         lambda: tasks_in_bulk(c, said, known=known),
-        lambda: c.journal.next_activities(said.run_id, known=known),
+        c.journal.activities(said.run_id, known=known),
         update_tasks if known else create_tasks,
     )
 
 
-def _step(c: Context, said: Summary, next_call: Callable[[], list[Intent]], write: _Write) -> None:
-    while not (said.full and write is create_tasks) and (intents := next_call()):
+def _step(c: Context, said: Summary, pages: Iterator[list[Intent]], write: _Write) -> None:
+    for intents in pages:
+        if said.full and write is create_tasks:
+            return
         c.going_on(said.run_id)
         locked = write(c, said, intents)
         for size, most in SMALLER:

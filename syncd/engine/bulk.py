@@ -32,7 +32,7 @@ from syncd.salesforce.bulk import MOST_BYTES, Lines
 from syncd.store import JobState, Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Iterator, Sequence
 
     from syncd.engine.context import Context, Summary
     from syncd.salesforce.bulk import Progress, Result
@@ -50,7 +50,7 @@ class _Kind:
     object: str
     operation: str
     columns: Sequence[str]
-    next: Callable[[], list[Intent]]
+    pages: Iterator[list[Intent]]
 
 
 # --- a new job ----------------------------------------------------------------------------------------------------
@@ -61,11 +61,8 @@ def fields_in_bulk(c: Context, said: Summary, *first: What) -> None:
     for object_, number in c.jobs.records_waiting(said.run_id, *first).items():
         if number >= c.options.bulk_threshold:
             columns = ["Id", *c.crm.records.columns(object_)]
-            _send(c, said, _Kind(object_, "update", columns, _next_fields(c, said, object_, *first)))
-
-
-def _next_fields(c: Context, said: Summary, object_: str, *first: What) -> Callable[[], list[Intent]]:
-    return lambda: c.journal.next_fields(said.run_id, *first, object_=object_)
+            pages = c.journal.fields(said.run_id, *first, object_=object_)
+            _send(c, said, _Kind(object_, "update", columns, pages))
 
 
 def tasks_in_bulk(c: Context, said: Summary, *, known: bool) -> None:
@@ -80,11 +77,11 @@ def tasks_in_bulk(c: Context, said: Summary, *, known: bool) -> None:
     else:
         field = c.crm.tasks.external_id_field
         operation, columns = ("upsert" if field else "insert"), ["WhoId", "Status", field or "TaskSubtype", *columns]
-    _send(c, said, _Kind("Task", operation, columns, lambda: c.journal.next_activities(said.run_id, known=known)))
+    _send(c, said, _Kind("Task", operation, columns, c.journal.activities(said.run_id, known=known)))
 
 
 def _send(c: Context, said: Summary, kind: _Kind) -> None:
-    while intents := kind.next():
+    while intents := next(kind.pages, None):
         job = _opened(c, said, kind)
         if job is None:
             return
@@ -123,7 +120,7 @@ def _fill(c: Context, said: Summary, job: Job, kind: _Kind, intents: list[Intent
         c.jobs.carry(job, intents)
         for row in _rows(c, job, intents):
             lines.add(row)
-        intents = kind.next() if file.tell() < MOST_BYTES else []
+        intents = next(kind.pages, []) if file.tell() < MOST_BYTES else []
     lines.finish()
 
 
@@ -247,7 +244,7 @@ def _abort(c: Context, said: Summary, job: Job) -> None:
 def _void(c: Context, said: Summary, job: Job, error: Retriable | Fatal) -> None:
     """Nothing of it was done."""
     receipt = Receipt(code=error.code, words=error.words, fate=Fate.LATER)
-    while intents := c.jobs.left(job):
+    for intents in c.jobs.left(job):
         new = job.operation != "update"
         record(c, said, [
             Outcome(i.id, i.subject_id, State.SUPERSEDED, receipt, unmade=i.change.activity if new else "")
@@ -262,7 +259,7 @@ def _void(c: Context, said: Summary, job: Job, error: Retriable | Fatal) -> None
 
 def _unknown(c: Context, said: Summary, job: Job, receipt: Receipt) -> None:
     """Those without an answer of their own are settled by reading, or looked up; ever later if that goes on."""
-    while intents := c.jobs.left(job):
+    for intents in c.jobs.left(job):
         made = job.operation != "update"
         record(c, said, [
             task_uncertain(c, i, receipt) if made else Outcome(i.id, i.subject_id, State.UNCERTAIN, receipt)

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from syncd.store.journal import read_intents
+from syncd.store.journal import BY_ID, read_intents
 from syncd.store.sqlite import ROWS_A_TRANSACTION, chunks, insert, many, rows, transaction
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from sqlite_utils import Database
 
@@ -75,10 +75,16 @@ class Jobs:
         sql = "SELECT count(*) FROM changes WHERE job_id = ? AND state = 'intended'"
         return int(rows(self._db, sql, (job.id,))[0][0])
 
-    def left(self, job: Job) -> list[Intent]:
-        """The next of its changes without an answer."""
-        where = "c.id IN (SELECT id FROM changes WHERE job_id = :job AND state = 'intended' ORDER BY id LIMIT :size)"
-        return read_intents(self._db, where, {"job": job.id, "size": ROWS_A_TRANSACTION})
+    def left(self, job: Job) -> Iterator[list[Intent]]:
+        """Its changes without an answer, page by page; a page begins behind the one before."""
+        sql = (
+            "SELECT sf_id, id FROM changes WHERE job_id = ? AND job_id IS NOT NULL AND state = 'intended'"
+            f" AND (sf_id, id) > (?, ?) ORDER BY sf_id, id LIMIT {ROWS_A_TRANSACTION}"
+        )
+        last = ("", 0)
+        while page := rows(self._db, sql, (job.id, *last)):
+            last = page[-1]
+            yield read_intents(self._db, BY_ID, {"ids": json.dumps([change_id for _, change_id in page])})
 
     def of_records(self, job: Job, sf_ids: Sequence[str]) -> list[Intent]:
         """Its changes without an answer for these records; activities by the record that they are for."""
@@ -91,9 +97,9 @@ class Jobs:
     def of_tasks(self, job: Job, task_ids: Sequence[str]) -> list[Intent]:
         """Its changes without an answer to these Tasks."""
         where = (
-            "c.job_id = :job AND c.state = 'intended' AND c.id IN (SELECT d.id FROM activities a JOIN changes d"
-            " ON d.subject_id = a.subject_id AND d.activity = a.key AND d.job_id = :job"
-            " WHERE a.task_id IN (SELECT value FROM json_each(:ids)))"
+            "c.id IN (SELECT d.id FROM json_each(:ids) answered CROSS JOIN activities a ON a.task_id = answered.value"
+            " CROSS JOIN changes d INDEXED BY changes_carried ON d.subject_id = a.subject_id AND d.activity = a.key"
+            " WHERE d.job_id = :job AND d.job_id IS NOT NULL AND d.state = 'intended')"
         )
         return read_intents(self._db, where, {"job": job.id, "ids": json.dumps(task_ids)})
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _APPLIED = "rules_applied"
 INTENTS_A_PAGE = 200  # what one call to sObject Collections takes
+BY_ID = "c.id IN (SELECT value FROM json_each(:ids))"
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,41 +110,40 @@ class Journal:
 
     # --- reading intents back, a call at a time -------------------------------------------------------------------
 
-    def next_fields(self, run_id: int, *first: What, object_: str = "") -> list[Intent]:
-        """The field changes of the next records, as many as one call takes; `first`: of records with one of these; of
-        one object only if that is given.
+    def fields(self, run_id: int, *first: What, object_: str = "") -> Iterator[list[Intent]]:
+        """The field changes, page by page; `first`: of records with one of these; of one object only if that is given.
 
         All open changes of a record come together, so that they are one row of one call.
         """
-        return self._intents(
-            "SELECT subject_id, sf_id FROM changes WHERE state = 'intended' AND run_id = :run AND what <> 'activity'"
-            " AND job_id IS NULL AND (:first = '[]' OR what IN (SELECT value FROM json_each(:first)))"
-            " AND :object IN ('', object) ORDER BY id LIMIT :size",
-            "c.what <> 'activity' AND :object IN ('', c.object)",
-            {"run": run_id, "first": json.dumps(first), "object": object_},
+        which = (
+            "c.what <> 'activity' AND (:first = '[]' OR c.what IN (SELECT value FROM json_each(:first)))"
+            " AND :object IN ('', c.object)"
         )
+        return self._pages(which, {"run": run_id, "first": json.dumps(first), "object": object_}, _WITH_THE_RECORDS)
 
-    def next_activities(self, run_id: int, *, known: bool) -> list[Intent]:
-        """The next activities to create, or (`known`) to update."""
-        return self._intents(
-            "SELECT c.id FROM changes c WHERE c.state = 'intended' AND c.run_id = :run AND c.what = 'activity'"
-            " AND c.job_id IS NULL"
+    def activities(self, run_id: int, *, known: bool) -> Iterator[list[Intent]]:
+        """The activities to create, or (`known`) to update, page by page."""
+        which = (
+            "c.what = 'activity'"
             " AND :known = EXISTS (SELECT 1 FROM activities a WHERE a.subject_id = c.subject_id AND a.key = c.activity)"
-            " ORDER BY c.id LIMIT :size",
-            "c.what = 'activity'",
-            {"run": run_id, "known": known},
-            by="c.id",
         )
+        return self._pages(which, {"run": run_id, "known": known})
 
-    def next_withdrawals(self, run_id: int) -> list[Intent]:
-        """The next activities to take back."""
-        return self._intents(
-            f"SELECT c.id FROM changes c WHERE c.state = 'intended' AND c.run_id = :run AND {_TAKES_BACK}"
-            " AND c.job_id IS NULL ORDER BY c.id LIMIT :size",
-            "c.what = 'activity'",
-            {"run": run_id, "rule": MACHINE_MADE},
-            by="c.id",
+    def withdrawals(self, run_id: int) -> Iterator[list[Intent]]:
+        """The activities to take back, page by page."""
+        return self._pages(_TAKES_BACK, {"run": run_id, "rule": MACHINE_MADE})
+
+    def _pages(self, which: str, arguments: dict[str, Any], read: str = BY_ID) -> Iterator[list[Intent]]:
+        """As much as one call takes at a time. A page begins behind the one before, whose changes have their answers:
+        what was passed over is not looked at again."""
+        sql = (
+            "SELECT c.id FROM changes c WHERE c.state = 'intended' AND c.run_id = :run AND c.job_id IS NULL"
+            f" AND c.id > :after AND {which} ORDER BY c.id LIMIT {INTENTS_A_PAGE}"
         )
+        after = 0
+        while page := [row[0] for row in rows(self._db, sql, {**arguments, "after": after})]:
+            after = page[-1]
+            yield read_intents(self._db, read, {**arguments, "ids": json.dumps(page)})
 
     def tried_to_withdraw(self, intent: Intent) -> bool:
         """Whether an earlier run may have taken this activity back and not heard of it."""
@@ -154,12 +154,6 @@ class Journal:
         change = intent.change
         values = {"subject": intent.subject_id, "key": change.activity, "id": intent.id, "rule": MACHINE_MADE}
         return bool(rows(self._db, sql, values))
-
-    def _intents(
-        self, which: str, also: str, arguments: dict[str, Any], by: str = "(c.subject_id, c.sf_id)"
-    ) -> list[Intent]:
-        where = f"c.state = 'intended' AND c.run_id = :run AND c.job_id IS NULL AND {also} AND {by} IN ({which})"
-        return read_intents(self._db, where, {**arguments, "size": INTENTS_A_PAGE})
 
     # --- answers ---------------------------------------------------------------------------------------------------
 
@@ -270,6 +264,10 @@ _TOLD = """INSERT INTO activities (subject_id, key, token, state, task_id, diges
     token = CASE WHEN task_id IS NULL THEN excluded.token ELSE token END"""
 
 _SETTLED = "SELECT 1 FROM changes WHERE state <> 'intended' AND id IN (SELECT value FROM json_each(?)) LIMIT 1"
+_WITH_THE_RECORDS = """c.id IN (SELECT o.id FROM json_each(:ids) page CROSS JOIN changes f ON f.id = page.value
+  CROSS JOIN changes o INDEXED BY changes_subject ON o.subject_id = f.subject_id AND o.sf_id = f.sf_id
+  WHERE o.state = 'intended' AND o.run_id = :run AND o.job_id IS NULL AND o.what <> 'activity'
+    AND :object IN ('', o.object))"""
 _TAKES_BACK = "c.what = 'activity' AND json_extract(c.why, '$.rule') = :rule"
 
 

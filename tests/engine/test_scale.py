@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
+
 import pytest
 
+from syncd.model import Change, Plan, Rules, State, What
 from syncd.sandbox import Org
+from syncd.store import Intent, Jobs, Journal, Outcome, Work
 from tests.conftest import Syncd
 from tests.factories import payload
 
@@ -40,3 +45,61 @@ def test_a_campaign_takes_few_calls(unbraked: Syncd, org: Org, recipients: int, 
     print(f"{said.calls} calls")
     assert said.calls == org.calls_count() <= calls
     assert syncd.run().calls == 0
+
+
+@pytest.mark.parametrize("which", ["opt-outs", "known Tasks", "new Tasks", "answers of a job", "rest of a job"])
+def test_the_last_page_of_what_is_open_is_read_as_easily_as_the_first(syncd: Syncd, which: str) -> None:
+    """By SQLite's steps. Did each page pass over all before it, a hundred thousand changes would take minutes."""
+    steps = 0
+
+    def step() -> None:
+        nonlocal steps
+        steps += 1
+
+    pages, costs = _pages(syncd, which), []
+    syncd.db.conn.set_progress_handler(step, 10)
+    while page := next(pages, None):
+        costs.append(steps)
+        Journal(syncd.db).record([Outcome(intent.id, intent.subject_id, State.DONE) for intent in page], 0)
+        steps = 0
+    assert (len(costs), costs[-1] < 1.05 * costs[0]) == (4 if "job" in which else 2, True), costs
+
+
+def _pages(syncd: Syncd, which: str) -> Iterator[list[Intent]]:
+    """Of three changes one is an opt-out, one a Task that is there, one a Task that is not; four hundred of each."""
+    journal, jobs, run_id = Journal(syncd.db), Jobs(syncd.db), Work(syncd.db).begin("test", 0, 0)
+    changes = [
+        Change(
+            What.ACTIVITY if i % 3 else What.OPT_OUT,
+            "Contact",
+            f"003{i:015}",
+            {},
+            {},
+            {},
+            0,
+            activity="a" * (i % 3 > 0),
+        )
+        for i in range(1, 1_201)
+    ]
+    syncd.db.execute("PRAGMA synchronous = OFF")
+    syncd.db.execute(
+        "INSERT INTO subjects (id, sf_id, object) SELECT key + 1, value, 'Contact' FROM json_each(?)",
+        (json.dumps([change.sf_id for change in changes]),),
+    )
+    syncd.db.execute(
+        "INSERT INTO activities (subject_id, key, token, state, task_id)"
+        " SELECT id, 'a', '', 'known', 'Task ' || id FROM subjects WHERE id % 3 = 1"
+    )
+    plans = ((i, Plan(changes=(change,))) for i, change in enumerate(changes, 1))
+    journal.commit(run_id, journal.rules_id(Rules(), 0), plans, 0)
+    if which == "opt-outs":
+        return journal.fields(run_id, What.OPT_OUT)
+    known = journal.activities(run_id, known=which != "new Tasks")
+    if which.endswith("Tasks"):
+        return known
+    job = jobs.begin(run_id, "Task", "update", 0)
+    jobs.carry(job, [intent for page in known for intent in page])
+    if which == "rest of a job":
+        return jobs.left(job)
+    ids = [f"Task {i}" for i in range(1, 1_201, 3)]
+    return (jobs.of_tasks(job, ids[start : start + 100]) for start in range(0, len(ids), 100))
