@@ -54,8 +54,8 @@ class Work(Matching):
             return int(
                 self._db.execute(
                     "UPDATE subjects SET run_id = NULL,"
-                    " attempts = CASE WHEN due_at IS NULL THEN 0 ELSE attempts END,"
-                    " failing_since = CASE WHEN due_at IS NULL THEN NULL ELSE failing_since END"
+                    f" attempts = CASE WHEN {_WELL} THEN 0 ELSE attempts END,"
+                    f" failing_since = CASE WHEN {_WELL} THEN NULL ELSE failing_since END"
                     " WHERE id IN (SELECT id FROM subjects WHERE run_id = ? LIMIT ?)",
                     (run_id, ROWS_A_TRANSACTION),
                 ).rowcount
@@ -296,6 +296,11 @@ class Work(Matching):
         return decisions
 
 
+_ANSWERED = "SELECT 1 FROM changes c WHERE c.subject_id = subjects.id AND c.run_id = subjects.run_id AND c.state"
+_WELL = (  # a subject may be due again without having failed: for Tasks, or for an opt-out that is rejected every day
+    "(attempts = 0 OR due_at IS NULL OR"
+    f" (EXISTS ({_ANSWERED} IN ('done', 'rejected')) AND NOT EXISTS ({_ANSWERED} IN ('superseded', 'uncertain'))))"
+)
 _FREE = (  # of what a job carries the outcome is not known yet
     " AND NOT EXISTS (SELECT 1 FROM changes c WHERE c.subject_id = subjects.id AND c.job_id IS NOT NULL"
     " AND c.state = 'intended')"

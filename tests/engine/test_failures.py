@@ -121,6 +121,24 @@ def test_a_row_that_stays_locked_for_a_week_is_rejected(syncd: Syncd, org: Org, 
     assert syncd.run().changes == {"rejected": 1}
 
 
+def test_what_succeeds_ends_a_failure_though_an_opt_out_stays_rejected(syncd: Syncd, org: Org, contact: str) -> None:
+    """Such a subject is due every day for ever; a lock of today has nothing to do with one of last week."""
+    org.faults.add(Fault(**UPDATE, **LOCK, times=TRIES))
+    syncd.receive(payload("unsubscribe", whId=contact))
+    assert syncd.run().changes == {"superseded": 1}
+    org.faults.add(Fault(**UPDATE, **RULE, times=None))
+    syncd.later(minutes=2)
+    assert syncd.run().changes == {"rejected": 1}
+    assert syncd.desk.status(syncd.clock())["subjects_failing"] == 0
+    syncd.later(days=8)
+    syncd.receive(payload("open", 1, "s", whId=contact))
+    org.faults.add(Fault(**CREATE, **LOCK, times=TRIES))
+    assert syncd.run().changes == {"rejected": 1, "superseded": 1}
+    syncd.later(minutes=2)
+    syncd.run()
+    assert (len(org.all("Task")), syncd.desk.status(syncd.clock())["subjects_failing"]) == (1, 0)
+
+
 def test_a_rejected_task_may_be_made_when_something_new_comes(syncd: Syncd, org: Org, contact: str) -> None:
     org.faults.add(Fault(**CREATE, **RULE, times=1))
     syncd.receive(payload("open", 0, "s", whId=contact))
