@@ -143,8 +143,9 @@ def machine_events(events: Iterable[Event], timezone: str) -> frozenset[bytes]:
 
 
 EACH = 20
-"""Activities of one send in `per_event`: the last one gathers all that follows, so that a machine cannot make thousands
-of them, and nothing is left out either."""
+"""Activities of one send in `per_event`: the last one gathers all that is received after it, so that a machine cannot
+make thousands of them, and nothing is left out either. By receipt, so that what comes late joins the last one: by time
+it would push another event out of an activity of its own that is written already."""
 
 
 def _shown(send: str, events: Sequence[Event], rules: Rules) -> Iterator[tuple[str, tuple[Event, ...]]]:
@@ -152,10 +153,11 @@ def _shown(send: str, events: Sequence[Event], rules: Rules) -> Iterator[tuple[s
     if rules.activities != "per_event":
         yield send, tuple(events)
         return
-    for event in events[: EACH - 1]:
+    received = sorted(events, key=lambda event: (event.received_at, order(event)))
+    for event in received[: EACH - 1]:
         yield event.key.hex(), (event,)
-    if rest := tuple(events[EACH - 1 :]):
-        yield rest[0].key.hex(), rest
+    if rest := received[EACH - 1 :]:
+        yield rest[0].key.hex(), tuple(sorted(rest, key=order))
 
 
 def bounce_reason(event: Event) -> Reason:

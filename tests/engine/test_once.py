@@ -242,6 +242,24 @@ def test_per_event_a_machine_cannot_make_thousands(made: Made, org: Org, contact
     assert (len(said), said[-1]) == (20, "not opened, clicked 71 times")
 
 
+@pytest.mark.parametrize("runs", ["one run", "many"])
+def test_per_event_what_comes_late_is_told_once_whenever_the_runs_are(
+    made: Made, org: Org, contact: str, runs: str
+) -> None:
+    syncd = made(WITHOUT, mode="per_event")
+    for hours in (range(5, 25), (0, 30, 1), (2, 12.5)):
+        syncd.receive(*(payload("open", hour / 24, "s", whId=contact) for hour in hours))
+        if runs == "many":
+            syncd.run()
+    syncd.run()
+    said = [task["Description"].splitlines() for task in org.all("Task")]
+    (gathered,) = [lines for lines in said if "times" in lines[0]]
+    assert (len(said), gathered[:3]) == (
+        20,
+        ["Opened 6 times, not clicked", "First: 2026-03-02 09:00:00 UTC", "Last: 2026-03-03 15:00:00 UTC"],
+    )
+
+
 def test_per_event_what_an_old_history_leads_to_is_committed_in_pieces(
     made: Made, org: Org, contact: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
