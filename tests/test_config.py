@@ -488,9 +488,9 @@ def test_settings_find_the_secrets_of_systemd_and_of_the_directory(tmp_path: Pat
 
 
 def test_an_rsa_key_of_2048_bits_is_taken(secrets: Secrets) -> None:
-    text = pem(rsa.generate_private_key(65537, 2048))
-    put(secrets.directory, "salesforce_private_key", text)
-    assert text == secrets.salesforce_private_key()
+    key = rsa.generate_private_key(65537, 2048)
+    put(secrets.directory, "salesforce_private_key", pem(key))
+    assert secrets.salesforce_private_key().private_numbers() == key.private_numbers()
 
 
 @pytest.mark.parametrize(
