@@ -6,15 +6,16 @@ Exits 1 if any of them changed what Salesforce says in the end.
 from __future__ import annotations
 
 import argparse
-import logging
+import multiprocessing
+import os
 import sys
 import tempfile
-import time
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 
-import structlog
-
 from syncd.sandbox import KINDS
+from tests.campaign.kinds import COLLECTIONS_ONLY, LINE, NONE, quiet, suffered
 from tests.campaign.trial import trial
 
 
@@ -23,48 +24,26 @@ def main() -> int:
     parser.add_argument("--recipients", type=int, default=5_000)
     parser.add_argument("--chance", type=float, default=10, help="in %%")
     parser.add_argument("--kind", action="append", choices=list(KINDS), help="may be given several times; else all")
-    arguments = parser.parse_args()
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    parser.add_argument("--bulk", action="store_true", help="through the Bulk API whatever can be")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="how many at once (default: one a core)")
+    given = parser.parse_args()
+    kinds = given.kind or [kind for kind in KINDS if not (given.bulk and kind in COLLECTIONS_ONLY)]
     bad = 0
     with tempfile.TemporaryDirectory() as name:
-        directory = Path(name)
-        undisturbed = trial(directory / "none", directory, arguments.recipients)
-        tasks = len(undisturbed.state["Task"])
-        print(f"{arguments.recipients} recipients, {tasks} Tasks; without faults {undisturbed.calls} calls", flush=True)
-        bad += _tell("(none)", undisturbed.problems(undisturbed))
-        print(f"{'fault':18} {'met':>4} {'calls':>6} {'runs':>5} {'dupl.':>5} {'s':>6}  outcome", flush=True)
-        for kind in arguments.kind or KINDS:
-            started = time.monotonic()
-            outcome = trial(directory / kind, directory, arguments.recipients, specs(kind, arguments.chance))
-            problems = outcome.problems(undisturbed)
-            print(
-                f"{kind:18} {outcome.met:4} {outcome.calls:6} {outcome.runs:5} {outcome.duplicates:5}"
-                f" {time.monotonic() - started:6.1f}  {'same' if not problems else 'DIFFERENT'}",
-                flush=True,
-            )
-            bad += _tell(kind, problems)
+        quiet()
+        undisturbed = trial(Path(name) / "undisturbed", Path(name), given.recipients)
+        books = undisturbed.books
+        print(f"{given.recipients} recipients, {len(books.told)} records, {len(books.state['Task'])} Tasks kept up")
+        print(LINE.format("fault", "met", "calls", "runs", "dupl.", "s", "outcome"), flush=True)
+        suffer = partial(
+            suffered, Path(name), undisturbed, recipients=given.recipients, chance=given.chance, bulk=given.bulk
+        )
+        spawn = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(given.jobs, mp_context=spawn, initializer=quiet) as pool:
+            for line, problems in pool.map(suffer, [NONE, *kinds]):
+                print("\n    ".join([line, *problems[:10]]), flush=True)
+                bad += bool(problems)
     return 1 if bad else 0
-
-
-def specs(kind: str, chance: float) -> list[str]:
-    """What is ordered for a kind: logins come only when sessions end, queries mostly when a Task's fate is unknown.
-
-    A job stands for thousands of changes, so that a campaign has few of them: there the first two calls meet it.
-    """
-    if kind.startswith("bulk"):
-        return [f"{kind} x2"]
-    more = []
-    if kind.startswith("login"):
-        more = [f"session-expired@{chance:g}%"]
-    if kind.startswith("query") or kind == "414":
-        more = [f"reset-after@{chance:g}% on composite/sobjects$"]
-    return [f"{kind}@{chance:g}%", *more]
-
-
-def _tell(kind: str, problems: list[str]) -> int:
-    for problem in problems[:10]:
-        print(f"    {kind}: {problem}", flush=True)
-    return len(problems)
 
 
 if __name__ == "__main__":

@@ -25,9 +25,9 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory, keys: Path) -> Outcome
 def test_without_faults_salesforce_says_what_was_reckoned(undisturbed: Outcome) -> None:
     assert undisturbed.problems(undisturbed) == []
     assert undisturbed.endings == {"done": undisturbed.runs}
-    assert sum(bool(said.bounce_reason) for said in undisturbed.told.values()) > 5
-    assert sum(said.opted_out for said in undisturbed.told.values()) > 5
-    assert len(undisturbed.state["Task"]) > RECIPIENTS
+    assert sum(bool(said.bounce_reason) for said in undisturbed.books.told.values()) > 5
+    assert sum(said.opted_out for said in undisturbed.books.told.values()) > 5
+    assert len(undisturbed.books.state["Task"]) > RECIPIENTS
 
 
 @pytest.mark.parametrize("mix", MIXES)

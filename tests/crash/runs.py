@@ -19,6 +19,7 @@ from syncd.sandbox import Org, Sandbox
 from syncd.sarbacane import read
 from syncd.store import Inbox, open_store
 from tests.campaign import story
+from tests.campaign.books import Books, closed, told_in
 from tests.system.conftest import Installation
 
 if TYPE_CHECKING:
@@ -84,16 +85,16 @@ def _installed(directory: Path, sandbox: Sandbox) -> Installation:
     return Installation(directory, sandbox)
 
 
-def _undisturbed(directory: Path, recipients: int) -> dict[str, list[dict[str, object]]]:
+def _undisturbed(directory: Path, recipients: int) -> Books:
     """What the org says after one run that nobody killed."""
     org = Org()
-    _, events = _campaign(org, recipients)
+    everybody, events = _campaign(org, recipients)
     with Sandbox(org, directory=directory / "keys") as sandbox:
         installation = _installed(directory / "undisturbed", sandbox)
         with closing(open_store(installation.directory / "syncd.db")) as db:
             _receive(db, events)
             installation.syncd("sync")
-    return story.state(org)
+    return closed(org, everybody, {})
 
 
 def _receive(db: Database, events: list[story.Payload]) -> None:
@@ -161,18 +162,13 @@ def _now() -> int:
     return time.time_ns() // 1_000_000
 
 
-def _compare(
-    report: Report,
-    org: Org,
-    db: Database,
-    everybody: list[story.Person],
-    undisturbed: dict[str, list[dict[str, object]]],
-) -> None:
+def _compare(report: Report, org: Org, db: Database, everybody: list[story.Person], undisturbed: Books) -> None:
+    books = closed(org, everybody, {})
     report.writes = len(org.writes)
     report.tasks = len(org.all("Task"))
-    report.duplicates = story.duplicates(org)
-    report.wrong = len(list(story.differences(story.reckoned(everybody), story.told(org, everybody))))
-    report.differs = story.state(org) != undisturbed
+    report.duplicates = books.duplicates
+    report.wrong = len(books.wrong())
+    report.differs = any(books.unlike(undisturbed))
     open_ = "SELECT count(*) FROM changes WHERE state IN ('intended', 'uncertain')"
     report.left_open = int(next(db.execute(open_))[0])
     report.unowned = _unowned(org, db)
@@ -194,4 +190,4 @@ def _unowned(org: Org, db: Database) -> int:
 
 def _of_task(org: Org, task_id: str) -> tuple[str, str]:
     task = org.get(task_id)
-    return str(task["WhoId"]), story.send_of(str(task["Description"]))
+    return str(task["WhoId"]), told_in(str(task["Description"]))[0]
