@@ -76,8 +76,11 @@ def decode(body: bytes) -> list[object]:
     return [form]
 
 
-def read(item: object, received_at: int) -> Event:
-    """The event that one item of a body is. Raises Unreadable with the reason; unknown words are of kind unknown."""
+def read(item: object, received_at: int, raw: str | None = None) -> Event:
+    """The event that one item of a body is. Raises Unreadable with the reason; unknown words are of kind unknown.
+
+    `raw`: the item as it is stored already.
+    """
     if not isinstance(item, dict):
         raise Unreadable("not a JSON object")
     fields = _lower(item)
@@ -102,7 +105,7 @@ def read(item: object, received_at: int) -> Event:
         whid=whid,
         campaign=campaign,
         send=send,
-        raw=_dump(item),
+        raw=_dump(item) if raw is None else raw,
         subject=_word(fields, "subject"),
         url=url,
         smtp=smtp,
@@ -114,7 +117,7 @@ def read(item: object, received_at: int) -> Event:
 
 def reread(raw: str, received_at: int) -> Event:
     """The event of a payload that was stored."""
-    return read(json.loads(raw), received_at)
+    return read(json.loads(raw), received_at, raw)
 
 
 def details(raw: str) -> tuple[str, str, str, str]:
