@@ -43,6 +43,7 @@ crash: $(READY) ## kill the receiver a hundred times under load, and runs two hu
 campaign: $(READY) ## every kind of fault at 10 % under a campaign of 5,000, and what Salesforce says in the end
 	$(BIN)/pytest -q --timeout 0 -m large
 	$(BIN)/python -m tests.campaign
+	$(BIN)/python -m tests.campaign --bulk
 
 cassettes: $(READY) ## record the conversations with Salesforce anew: from the sandbox, or a real org ($SALESFORCE_…)
 	$(BIN)/python -m tests.cassettes
