@@ -17,7 +17,7 @@ from typing import IO, TYPE_CHECKING
 
 import structlog
 
-from syncd.systemd import bound_socket, die_with
+from syncd.systemd import bound_socket, die_with, reload_waits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -95,7 +95,8 @@ class Supervisor:
             descriptors = (number,)
             environ["LISTEN_FDS"] = "1"
             command = [sys.executable, "-c", _HAND_DOWN, str(number), *command]
-        child.process = subprocess.Popen(command, env=environ, pass_fds=descriptors, stderr=child.stderr)  # noqa: S603
+        with reload_waits():
+            child.process = subprocess.Popen(command, env=environ, pass_fds=descriptors, stderr=child.stderr)  # noqa: S603
         child.started = time.monotonic()
         child.starts += 1
         if child not in self.children:

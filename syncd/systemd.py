@@ -9,7 +9,7 @@ import os
 import signal
 import socket
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,8 @@ from syncd.config import load
 from syncd.errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from syncd.config import Bind, Settings
 
 log = structlog.get_logger()
@@ -39,6 +41,23 @@ def bound_socket(bind: Bind, key: str = "receiver.bind") -> socket.socket:
         )
     except OSError as error:
         raise ConfigError(f"{key}: cannot listen on {bind}: {error.strerror}") from error
+
+
+@contextmanager
+def reload_waits() -> Iterator[None]:
+    """A SIGHUP that comes meanwhile, and one to a process started in here, waits until whoever reloads can hear it.
+
+    Without it the one would do nothing, and the other end a process that is still importing its modules.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, {RELOAD})
+    try:
+        yield
+    finally:
+        hear_reload()
+
+
+def hear_reload() -> None:
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {RELOAD})
 
 
 def inherited_socket() -> socket.socket | None:

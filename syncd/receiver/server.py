@@ -30,6 +30,7 @@ from syncd.systemd import (
     BACKLOG,
     bound_socket,
     die_with,
+    hear_reload,
     inherited_socket,
     notify,
     reloading,
@@ -107,6 +108,7 @@ class Server(MPServer):
         self.loader = Loader(settings, os.getpid(), listener.fileno(), watchdog_seconds() / 3)
 
     def _init_shared_socket(self) -> None:
+        hear_reload()  # granian's handler stands by now
         self._listener.set_inheritable(True)
         self._sfd: Any = self._listener.fileno()
         self._shd: Any = SocketHolder(self._sfd, self._listener.family == socket.AF_UNIX, BACKLOG)  # type: ignore[call-arg]

@@ -226,12 +226,27 @@ def test_a_token_is_rotated_by_sighup_without_a_refused_call(installation: Insta
     until(lambda: sum("scheduler started" in line for line in service.said) == 2)
 
 
+def test_a_reload_that_comes_while_everything_starts_ends_nothing(
+    installation: Installation, web: requests.Session
+) -> None:
+    service = installation.serve()
+    until(lambda: len(service.members()) >= 4)
+    secret = installation.directory / "secrets" / "webhook_tokens"
+    secret.write_text(f"{TOKEN}\nthe-next-token-0123456789-abcdef\n")
+    service.process.send_signal(signal.SIGHUP)
+    new = service.url.replace(TOKEN, "the-next-token-0123456789-abcdef")
+    until(lambda: web.get(new, timeout=30).status_code == 200)
+    assert service.terminate() == 0
+    assert not any("a process ended" in line for line in service.said)
+
+
 def test_a_configuration_broken_later_does_not_stop_the_receiver(
     installation: Installation, web: requests.Session
 ) -> None:
     service = installation.serve()
     url = service.url
-    until(lambda: any("scheduler started" in line for line in service.said))
+    for started in ("scheduler started", "metrics on"):
+        until(lambda started=started: any(started in line for line in service.said))  # type: ignore[misc]
     installation.config.write_text(installation.config.read_text() + "\nnonsense = 1\n")
     service.process.send_signal(signal.SIGHUP)
     until(lambda: sum("the old one goes on" in line for line in service.said) == 3)
