@@ -8,12 +8,12 @@ umask 022
 cd "$(dirname "$0")/.."
 prefix=${PREFIX:-/usr/local} destdir=${DESTDIR:-} python=${PYTHON:-python3}
 lib=$prefix/lib/syncd
-release=$(date -u +%Y%m%dT%H%M%SZ)
-new=$destdir$lib/$release
+release= new= # see name
 before=$(basename "$(readlink "$destdir$lib/current" || true)") # not always the newest: see README, "go back"
 
 main() {
   check
+  name
   build
   if [ -n "$destdir" ]; then
     switch
@@ -47,6 +47,10 @@ check() {
 
 is_at_home() {
   case $(readlink -f "$(command -v "$1")") in /root/* | /home/*) true ;; *) false ;; esac
+}
+
+name() { # by the second: two of one would become one
+  while release=$(date -u +%Y%m%dT%H%M%SZ) && new=$destdir$lib/$release && [ -e "$new" ]; do sleep 1; done
 }
 
 build() {

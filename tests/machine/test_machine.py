@@ -22,7 +22,6 @@ from tests.system.conftest import until
 LACKS = missing()
 pytestmark = [
     pytest.mark.skipif(bool(LACKS), reason=f"no machine of its own here: {LACKS}"),
-    pytest.mark.xdist_group("machine"),
     pytest.mark.timeout(300),
 ]
 
