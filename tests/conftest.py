@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -42,6 +43,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The sandbox's certificate and login key: making them takes longer than most tests."""
     return tmp_path_factory.mktemp("keys")
+
+
+@pytest.fixture(scope="session")
+def new_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file to copy: making the schema anew takes as long as a dozen calls."""
+    path = tmp_path_factory.mktemp("store") / "syncd.db"
+    open_store(path).close()
+    return path
 
 
 @pytest.fixture
@@ -114,8 +123,9 @@ class Syncd:
 
 
 @pytest.fixture
-def configured(sandbox: Sandbox, tmp_path: Path) -> Callable[..., Settings]:
+def configured(sandbox: Sandbox, new_store: Path, tmp_path: Path) -> Callable[..., Settings]:
     """Settings that reach the sandbox as they would reach Salesforce; sections given are merged in."""
+    shutil.copy(new_store, tmp_path / "syncd.db")
     secrets = tmp_path / "secrets"
     secrets.mkdir(mode=0o700)
     for name, text in {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import re
 import subprocess
 import sys
@@ -27,6 +28,7 @@ PAUSE = 0.02
 @contextmanager
 def receiver(directory: Path) -> Iterator[int]:
     """The port of one on `directory`/syncd.db."""
+    os.sync()  # what was written to make ready must not be the disk's business while times are taken
     with running(SYNCD, sys.executable, directory) as (port, _):
         yield port
 
