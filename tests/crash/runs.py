@@ -15,7 +15,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from syncd.sandbox import Org, Sandbox
+from syncd.sandbox import Fault, Org, Sandbox
 from syncd.sarbacane import read
 from syncd.store import Inbox, open_store
 from tests.campaign import story
@@ -32,6 +32,8 @@ CALLS_A_RUN = 8
 """A kill comes at one of the first calls of a run, or at any moment of its life."""
 LONGEST_LIFE = 1.0
 """Seconds from the beginning of a run to a kill that goes by the clock."""
+A_CALL = 0.05
+"""Seconds that half of the calls take longer before the work is done, and half of them after it."""
 RUNS_TO_SETTLE = 8
 ATTEMPTS_A_KILL = 5
 
@@ -68,7 +70,10 @@ def kill_runs(directory: Path, kills: int, seed: int, recipients: int = 300) -> 
     with Sandbox(org, directory=directory / "keys") as sandbox:
         installation = _installed(directory / "killed", sandbox)
         with closing(open_store(installation.directory / "syncd.db")) as db:
+            for when in ("before", "after"):  # a kill may come while Salesforce is at work, or has done it
+                org.faults.add(Fault(path=".", when=when, hold=A_CALL, chance=0.5))
             _kill_again_and_again(installation, org, db, events, kills, random.Random(seed), report)
+            org.faults.clear()
             _finish(installation, db)
             org.wait_until_idle()
             _compare(report, org, db, everybody, undisturbed)
