@@ -68,6 +68,7 @@ class Prune:
     def __init__(self, db: Database, *, dry_run: bool = False) -> None:
         self._db = db
         self._dry_run = dry_run
+        self._written = 0  # rows since the last pause
 
     def old(self, before: int) -> Iterator[list[Case]]:
         """Pages of the subjects with events before then, but for those that are due or that a run holds."""
@@ -77,7 +78,6 @@ class Prune:
         while page := rows(self._db, _OLD, (after, before, SUBJECTS_A_PAGE)):
             after = page[-1][0]
             yield work.cases([Subject(*row) for row in page])
-            pause(self._db)
 
     def remove(self, case: Case, surplus: Surplus, before: int, said: Pruned) -> None:
         """Whole sends, a few a transaction: half of one would say something else.
@@ -96,7 +96,7 @@ class Prune:
         said.needed += sum(event.at < before for event in case.events) - removed
 
     def _seal(self, case: Case, surplus: Surplus, sends: Sequence[ClosedSend], left: int) -> bool:
-        with transaction(self._db):
+        with transaction(self._db, repeatable=True):
             if not rows(self._db, _IDLE, (case.subject.id, left)):
                 return False
             seals = [
@@ -105,15 +105,23 @@ class Prune:
                 for recipient in case.recipients
                 if recipient.address == send.address
             ]
+            events = [(event.key,) for send in sends for event in send.events]
             many(self._db, "INSERT OR REPLACE INTO sealed VALUES (?, ?, ?)", seals)
-            many(self._db, "DELETE FROM events WHERE key = ?", [(e.key,) for send in sends for e in send.events])
+            many(self._db, "DELETE FROM events WHERE key = ?", events)
             many(
                 self._db,
                 "UPDATE activities SET state = 'sealed' WHERE subject_id = ? AND key = ? AND state = 'known'",
                 [(case.subject.id, key) for key in surplus.activities],
             )
-        pause(self._db)
+        self._pause(len(seals) + len(events))
         return True
+
+    def _pause(self, written: int) -> None:
+        """Once for as many rows as one transaction may have: most subjects have but a few."""
+        self._written += written
+        if self._written >= ROWS_A_TRANSACTION:
+            self._written = 0
+            pause(self._db)
 
     def changes(self, before: int) -> int:
         """Of activities, with their receipts, but for open ones: what is known of the Task is in the ledger."""
@@ -132,7 +140,7 @@ class Prune:
         while page := rows(self._db, which, (after, before, ROWS_A_TRANSACTION)):
             after, number = page[-1][0], number + len(page)
             if not self._dry_run:
-                with transaction(self._db):
+                with transaction(self._db, repeatable=True):
                     for sql in (*first, f"DELETE FROM {table} WHERE id = ?"):
                         many(self._db, sql, page)
                 pause(self._db)

@@ -1,16 +1,15 @@
 """How long backup, forget, prune and import take on a filled store, their memory, and a receiver's answers meanwhile.
 
-    python -m tests.bench.operations [EVENTS [KEPT]]
+    python -m tests.bench.operations [EVENTS] [--kept FILE] [--only prune import] [--seconds 600]
 
-KEPT is a file: the filled store is kept there, since filling takes most of the time, and taken from there.
-Not a test: numbers are for comparing within one run.
+In the file the filled store is kept, since filling takes most of the time, and taken from there. What takes longer than
+so many seconds is ended, and said to be. Not a test: numbers are for comparing within one run.
 """
 
 from __future__ import annotations
 
-import json
+import argparse
 import shutil
-import sys
 import time
 from datetime import timedelta
 from pathlib import Path
@@ -54,37 +53,52 @@ def fill(store: Path, events: int) -> None:
     db.close()
 
 
-def measure(directory: Path, port: int, idle: list[float], *arguments: str) -> None:
+def measure(directory: Path, port: int, idle: list[float], longest: float, *arguments: str) -> None:
     began = time.perf_counter()
     process = start(directory, *arguments)
-    took, memory = beside(process, port)
+    took, memory = beside(process, port, longest)
+    how = "" if process.poll() is not None else " (ended)"
+    process.terminate()
     assert process.stdout
     said = process.stdout.read().decode().split("\n")[0]
+    process.wait()
     seconds = time.perf_counter() - began
-    print(f"  {arguments[0]}: {seconds:.1f} s, at most {memory / 1024:.0f} MiB; {said}")
+    print(f"  {arguments[0]}: {seconds:.1f} s{how}, at most {memory / 1024:.0f} MiB; {said}")
     print("    receiver's answers meanwhile:", told(took, idle), flush=True)
 
 
 def main() -> None:
-    wanted = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
-    print(json.dumps({"events": wanted}))
+    arguments = _arguments()
     with TemporaryDirectory() as place:
         here = Path(place)
-        kept = Path(sys.argv[2]) if len(sys.argv) > 2 else None
+        kept = arguments.kept
         if kept is None or not kept.exists():
-            fill(here / "syncd.db", wanted)
+            fill(here / "syncd.db", arguments.events)
         if kept:
             shutil.copy(*((kept, here / "syncd.db") if kept.exists() else (here / "syncd.db", kept)))
         configuration(here)
         write(here / "events.json", IMPORTED, "lines")
+        operations = {
+            "backup": [str(here / "copy.db")],
+            "forget": ["n1@example.fr"],
+            "prune": [],
+            "import": [str(here / "events.json")],
+        }
         with receiver(here) as port:
             idle = deliveries(port, lambda number: number < IDLE)
             print("  receiver's answers, idle:", told(idle), flush=True)
-            measure(here, port, idle, "backup", str(here / "copy.db"))
-            measure(here, port, idle, "forget", "n1@example.fr")
-            measure(here, port, idle, "prune")
-            measure(here, port, idle, "import", str(here / "events.json"))
+            for operation in arguments.only or operations:
+                measure(here, port, idle, arguments.seconds, operation, *operations[operation])
             print("  receiver's answers, idle again:", told(deliveries(port, lambda number: number < IDLE), idle))
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.operations", description=__doc__)
+    parser.add_argument("events", type=int, nargs="?", default=100_000)
+    parser.add_argument("--kept", type=Path)
+    parser.add_argument("--only", nargs="+", choices=("backup", "forget", "prune", "import"))
+    parser.add_argument("--seconds", type=float, default=600.0)
+    return parser.parse_args()
 
 
 if __name__ == "__main__":
