@@ -7,10 +7,10 @@ somebody else may do the waiting (`HOLD`).
 One case does not reach Flask: a body that is all events, sent to a token of the list. It is nearly every request, and
 its answer is always the same. A test sends whatever it can think of both ways and compares answers and rows.
 
-Measured with `python -m tests.bench` (64 connections, one core, of the rate of a bare Flask 204): this 1.2, with Flask
-in every request 0.6, the same app on 64 WSGI threads 0.39 to 0.58 with twice the p99. Tried beside it: answers that a
-few WSGI threads leave to the writer (0.50), uvloop (3 % more, not worth a dependency), commits on the loop itself (5 %
-more, but then a locked store or a hanging disk would stop everything).
+Measured with `python -m tests.bench` (64 connections, one core, of the rate of a bare Flask 204): this 0.83, on another
+machine 1.2; with Flask in every request 0.6; the same app on 64 WSGI threads 0.39 to 0.58 with two to three times the
+p99. Tried beside it: answers that a few WSGI threads leave to the writer (0.50), uvloop (3 % more, not worth a
+dependency), commits on the loop itself (5 % more, but then a locked store or a hanging disk would stop everything).
 """
 
 from __future__ import annotations
