@@ -68,7 +68,6 @@ class Prune:
     def __init__(self, db: Database, *, dry_run: bool = False) -> None:
         self._db = db
         self._dry_run = dry_run
-        self._written = 0  # rows since the last pause
 
     def old(self, before: int) -> Iterator[list[Case]]:
         """Pages of the subjects with events before then, but for those that are due or that a run holds."""
@@ -78,9 +77,14 @@ class Prune:
         while page := rows(self._db, _OLD, (after, before, SUBJECTS_A_PAGE)):
             after = page[-1][0]
             yield work.cases([Subject(*row) for row in page])
+            pause(self._db)
 
     def remove(self, case: Case, surplus: Surplus, before: int, said: Pruned) -> None:
-        """Whole sends, a few a transaction: half of one would say something else.
+        """Whole sends, a few a transaction: half of one would say something else. A power cut may take some back: they
+        are removed again the next time.
+
+        After each the receiver has its turn. With a turn for a hundred rows, and so for several subjects, ten million
+        events went twice as fast, and beside it the receiver's p99 was four times that of an idle one instead of 1.4.
 
         If something came meanwhile, the rest stays until the next time.
         """
@@ -105,23 +109,15 @@ class Prune:
                 for recipient in case.recipients
                 if recipient.address == send.address
             ]
-            events = [(event.key,) for send in sends for event in send.events]
             many(self._db, "INSERT OR REPLACE INTO sealed VALUES (?, ?, ?)", seals)
-            many(self._db, "DELETE FROM events WHERE key = ?", events)
+            many(self._db, "DELETE FROM events WHERE key = ?", [(e.key,) for send in sends for e in send.events])
             many(
                 self._db,
                 "UPDATE activities SET state = 'sealed' WHERE subject_id = ? AND key = ? AND state = 'known'",
                 [(case.subject.id, key) for key in surplus.activities],
             )
-        self._pause(len(seals) + len(events))
+        pause(self._db)
         return True
-
-    def _pause(self, written: int) -> None:
-        """Once for as many rows as one transaction may have: most subjects have but a few."""
-        self._written += written
-        if self._written >= ROWS_A_TRANSACTION:
-            self._written = 0
-            pause(self._db)
 
     def changes(self, before: int) -> int:
         """Of activities, with their receipts, but for open ones: what is known of the Task is in the ledger."""
