@@ -29,6 +29,12 @@ RAW = (
 )
 
 
+INSERT = (
+    "INSERT INTO events (key, at, received_at, word, kind, address, whid, campaign, send, raw)"
+    " VALUES (?, ?, ?, 'open', 'open', ?, ?, 'c', 's', ?)"
+)
+
+
 def fill(path: Path, events: int) -> None:
     """So many events of two years, folded in long ago. Not durable: a power cut means to make it again."""
     with closing(open_store(path)) as db:
@@ -36,7 +42,7 @@ def fill(path: Path, events: int) -> None:
         rows = _rows(events)
         while batch := list(islice(rows, 100_000)):
             with transaction(db):
-                many(db, "INSERT INTO events VALUES (NULL, ?, ?, ?, 'open', 'open', ?, ?, 'c', 's', ?)", batch)
+                many(db, INSERT, batch)
                 db.execute("DELETE FROM fresh")
         db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
