@@ -28,12 +28,12 @@ if TYPE_CHECKING:
     from sqlite_utils import Database
 
 SEED = 11
-CALLS_A_RUN = 8
-"""A kill comes at one of the first calls of a run, or at any moment of its life."""
-LONGEST_LIFE = 1.0
+CALLS_A_RUN = 16
+"""Half of the kills come in one of so many calls of a run, the others at any moment of its life."""
+LONGEST_LIFE = 1.5
 """Seconds from the beginning of a run to a kill that goes by the clock."""
 A_CALL = 0.05
-"""Seconds that half of the calls take longer before the work is done, and half of them after it."""
+"""Seconds that a third of the calls take longer before the work is done, and a third of them after it."""
 RUNS_TO_SETTLE = 8
 ATTEMPTS_A_KILL = 5
 
@@ -45,6 +45,8 @@ class Report:
     kills: int = 0
     escaped: int = 0  # runs that had ended before the kill came
     in_a_call: int = 0  # kills while Salesforce was at work
+    in_a_write: int = 0  # of these, while it saved records, or had saved them and not answered yet
+    held: int = 0  # calls that were made to take longer
     recipients: int = 0
     writes: int = 0
     tasks: int = 0
@@ -62,7 +64,7 @@ class Report:
         return "\n".join(f"{name.replace('_', ' '):20} {value}" for name, value in vars(self).items())
 
 
-def kill_runs(directory: Path, kills: int, seed: int, recipients: int = 300) -> Report:
+def kill_runs(directory: Path, kills: int, seed: int, recipients: int = 1_000) -> Report:
     """`kills` runs of the real process are killed, each at a random point; new events come before each."""
     undisturbed = _undisturbed(directory, recipients)
     org, report = Org(), Report(recipients=recipients)
@@ -70,9 +72,10 @@ def kill_runs(directory: Path, kills: int, seed: int, recipients: int = 300) -> 
     with Sandbox(org, directory=directory / "keys") as sandbox:
         installation = _installed(directory / "killed", sandbox)
         with closing(open_store(installation.directory / "syncd.db")) as db:
-            for when in ("before", "after"):  # a kill may come while Salesforce is at work, or has done it
-                org.faults.add(Fault(path=".", when=when, hold=A_CALL, chance=0.5))
+            for when, chance in (("late", 1 / 3), ("after", 1 / 2)):  # the second, of those that the first has spared
+                org.faults.add(Fault(path=".", when=when, hold=A_CALL, chance=chance, times=None))
             _kill_again_and_again(installation, org, db, events, kills, random.Random(seed), report)
+            report.held = sum(fault.fired for fault in org.faults)
             org.faults.clear()
             _finish(installation, db)
             org.wait_until_idle()
@@ -131,22 +134,23 @@ def _one_run(
     command = [sys.executable, "-m", "syncd", "--config", str(installation.config), "sync"]
     runs, calls = _runs(db), org.calls_count()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
-    until = calls + dice.randint(1, CALLS_A_RUN)
-    life, pause = dice.uniform(0, LONGEST_LIFE), dice.choice((0, 0.001, 0.005, 0.02))
+    until, life = calls + dice.randint(1, CALLS_A_RUN), dice.uniform(0, LONGEST_LIFE)
+    into_the_call = dice.uniform(0, 2 * A_CALL) if by_call else 0
     begun = None
     while process.poll() is None:
         begun = begun or (time.monotonic() if _runs(db) > runs else None)
         if begun and (org.calls_count() >= until if by_call else time.monotonic() - begun >= life):
-            time.sleep(pause if by_call else 0)
+            time.sleep(into_the_call)  # the point of a kill, not a wait for something
             break
         time.sleep(0.001)
-    busy = org.is_busy
+    unanswered = [call for call in org.calls[calls:] if not call.status] if org.is_busy else []
     process.kill()  # only the process itself is there: a run starts no others
     if process.wait() >= 0:
         report.escaped += 1
         return
     report.kills += 1
-    report.in_a_call += busy
+    report.in_a_call += bool(unanswered)
+    report.in_a_write += any(call.writing for call in unanswered)
 
 
 def _runs(db: Database) -> int:

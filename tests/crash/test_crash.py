@@ -29,3 +29,4 @@ def test_kills_in_the_middle_of_a_run_change_nothing_in_the_end(tmp_path: Path) 
     report = kill_runs(tmp_path, 5, seed=3, recipients=60)
     assert report.is_clean, str(report)
     assert report.writes > report.tasks > 40
+    assert report.held > 1, "kills come in the middle of calls only if these take a while"
