@@ -72,8 +72,7 @@ def prune(
         if events_days:
             before = now - events_days * DAY
             for cases in pruning.old(before):
-                for case in cases:
-                    pruning.remove(case, surplus(case, rules, before), before, said)
+                pruning.remove(((case, surplus(case, rules, before)) for case in cases), before, said)
                 yield said
             said.changes, said.runs = pruning.changes(before), pruning.runs(before)
         yield said

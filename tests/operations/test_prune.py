@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
+from syncd.model import Rules
+from syncd.retention import surplus
 from syncd.sandbox import Org
-from syncd.store import Inbox
+from syncd.store import Inbox, Work
 from syncd.store.inbox import Unread
+from syncd.store.prune import Prune, Pruned
 from tests.conftest import Syncd
 from tests.factories import payload
 from tests.operate.conftest import Commands
@@ -72,3 +77,21 @@ def test_marks_keep_their_receipts_and_activities_lose_theirs(syncd: Syncd, comm
     assert [(change["what"], len(change["receipts"])) for change in syncd.desk.changes()] == [("mark", 1)]
     syncd.clock.at += 800 * 86_400_000
     assert not syncd.run().changes
+
+
+def test_of_neighbours_only_the_one_of_whom_something_came_meanwhile_keeps_everything(syncd: Syncd, org: Org) -> None:
+    contacts = [org.add("Contact", LastName="M", Email=f"m{number}@example.fr") for number in range(3)]
+    syncd.receive(
+        *(payload("delivered", day, f"s{day}", whId=whid) for whid in contacts for day in (-1000, -990, -900, -890))
+    )
+    syncd.run()
+    pruning, said, before = Prune(syncd.db), Pruned(), syncd.clock() - 100 * 86_400_000
+    (cases,) = pruning.old(before)
+    page = [(case, surplus(case, Rules(), before)) for case in cases]
+    syncd.receive(payload("click", 0, "t", whId=contacts[1]))
+    Work(syncd.db).fold(syncd.clock(), 100)
+    syncd.db.execute("UPDATE subjects SET due_at = NULL")
+    pruning.remove(page, before, said)
+    assert (said.subjects, said.events, said.needed) == (2, 6, 6)
+    left = Counter(event["whid"] for event in syncd.desk.events())
+    assert [left[whid] for whid in contacts] == [1, 5, 1]
