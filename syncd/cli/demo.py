@@ -44,8 +44,8 @@ PATIENCE = 30.0  # seconds for what takes two
 def demo(*, once: bool, as_json: bool) -> None:
     """Show the whole way on this machine, without any account.
 
-    Starts a Salesforce stand-in, the receiver and the scheduler; posts a small campaign; prints what Salesforce says
-    before and after. On a terminal it then stays up for looking around.
+    Starts a Salesforce stand-in, the receiver, the dashboard and the scheduler; posts a small campaign; prints what
+    Salesforce says before and after. On a terminal it then stays up for looking around.
     """
     with _started() as (stage, supervisor):
         before = stage.records()
@@ -57,6 +57,7 @@ def demo(*, once: bool, as_json: bool) -> None:
         again = _second_sync(stage)
         document = {
             **stage.facts(),
+            "dashboard": _looked_at(stage),
             "deliveries": answers,
             "records": [
                 {**person, "before": before[person["id"]], "after": stage.records()[person["id"]]}
@@ -80,10 +81,11 @@ class _Stage:
     sandbox: Sandbox
     ids: dict[str, str]  # address → record id
     url: str
+    dashboard: str
     log: Path
 
     def said(self) -> str:
-        """What the receiver and the scheduler logged."""
+        """What the receiver, the dashboard and the scheduler logged."""
         return self.log.read_text()
 
     def people(self) -> list[dict[str, Any]]:
@@ -128,13 +130,13 @@ class _Stage:
 
 @contextmanager
 def _started() -> Iterator[tuple[_Stage, Supervisor]]:
-    """The sandbox with its people, a configuration that reaches it, and the receiver as a process."""
+    """The sandbox with its people, a configuration that reaches it, and receiver and dashboard as processes."""
     with ExitStack() as stack:
         directory = Path(stack.enter_context(TemporaryDirectory(prefix="syncd-demo-")))
         org = Org()
         ids = {person.email: org.add(person.type, **person.record()) for person in PEOPLE}
         sandbox = stack.enter_context(Sandbox(org, directory=directory / "salesforce"))
-        listener = stack.enter_context(bound_socket(Bind("127.0.0.1", 0)))
+        listener, dashboard = (stack.enter_context(bound_socket(Bind("127.0.0.1", 0))) for _ in range(2))
         token = secrets.token_urlsafe(24)
         config = _configure(directory, sandbox, token, port := listener.getsockname()[1])
         supervisor = Supervisor(config)
@@ -142,8 +144,10 @@ def _started() -> Iterator[tuple[_Stage, Supervisor]]:
         log = directory / "log"
         said = stack.enter_context(log.open("ab"))
         supervisor.start(Child("receiver", ["receive"], listener, stderr=said))
+        supervisor.start(Child("dashboard", ["dashboard"], dashboard, stderr=said))
         url = f"http://127.0.0.1:{port}/webhooks/sarbacane/{token}"
-        yield _Stage(load(config), config, org, sandbox, ids, url, log), supervisor
+        looked_at = f"http://127.0.0.1:{dashboard.getsockname()[1]}/metrics"
+        yield _Stage(load(config), config, org, sandbox, ids, url, looked_at, log), supervisor
 
 
 def _configure(directory: Path, sandbox: Sandbox, token: str, port: int) -> Path:
@@ -191,6 +195,17 @@ def _post(stage: _Stage) -> dict[str, int]:
     return answers
 
 
+def _looked_at(stage: _Stage) -> str:
+    """The dashboard's address, once it has answered."""
+    try:
+        with requests.Session() as client:
+            client.trust_env = False
+            client.get(stage.dashboard, timeout=PATIENCE).raise_for_status()
+    except requests.RequestException as error:
+        raise StoreError(f"the demo's dashboard does not answer. It said:\n{stage.said()}") from error
+    return stage.dashboard
+
+
 def _wait_until_done(stage: _Stage) -> None:
     """Until the scheduler has nothing left to do."""
     db = open_store(stage.settings.store.path)
@@ -223,6 +238,7 @@ def _stay(stage: _Stage, supervisor: Supervisor) -> None:
         f"""
 Still running. From another terminal:
   curl -i --data @event.json {stage.url}
+  curl {stage.dashboard}
   syncd --config {stage.config} status
   syncd --config {stage.config} sync
   tail -f {stage.log}

@@ -116,6 +116,7 @@ def told(document: Mapping[str, Any]) -> str:
     lines = [
         f"Salesforce stand-in  {document['salesforce']}",
         f"receiver             {document['receiver']}",
+        f"dashboard            {document['dashboard']}",
         "",
         f"Posted {posted} deliveries, answered {answers}: {kept}.",
         "",

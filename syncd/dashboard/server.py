@@ -12,7 +12,7 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 
 from syncd.dashboard.app import create_app
 from syncd.errors import ConfigError
-from syncd.systemd import RELOAD, STOP, bound_socket, notify, until_told
+from syncd.systemd import RELOAD, STOP, bound_socket, inherited_socket, notify, until_told
 
 if TYPE_CHECKING:
     import socket
@@ -36,7 +36,7 @@ class _Quiet(WSGIRequestHandler):
 def serve(settings: Settings, config_path: Path | None = None) -> None:
     """Blocks until SIGTERM or SIGINT; SIGHUP reads `config_path` anew. Raises ConfigError when the address is taken."""
     signal.pthread_sigmask(signal.SIG_BLOCK, (*STOP, RELOAD))
-    listener = _listening(settings)
+    listener = inherited_socket() or _listening(settings)
     told: int = RELOAD
     while told == RELOAD:
         with _served(settings, listener):
