@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 PATIENCE = 120.0  # seconds that a run waits for all its jobs; the next one asks again
 PAUSES = (1.0, 2.0, 4.0, 8.0)  # seconds between two questions, then the last
 RESULTS = 100
+REST = 3_600_000  # ms without jobs after one that Salesforce would not take as a whole: sObject Collections may go on
+_RESTS_UNTIL = "bulk_rests_until"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,8 @@ class _Kind:
 
 def fields_in_bulk(c: Context, said: Summary, *first: What) -> None:
     """Fields of at least `bulk_threshold` records of one object, as jobs; fewer are left."""
+    if _rests(c):
+        return
     for object_, number in c.jobs.records_waiting(said.run_id, *first).items():
         if number >= c.options.bulk_threshold:
             columns = ["Id", *c.crm.records.columns(object_)]
@@ -67,7 +71,7 @@ def fields_in_bulk(c: Context, said: Summary, *first: What) -> None:
 
 def tasks_in_bulk(c: Context, said: Summary, *, known: bool) -> None:
     """At least `bulk_threshold` Tasks to create, or (`known`) to update, as jobs; fewer are left."""
-    if c.jobs.tasks_waiting(said.run_id, known=known) < c.options.bulk_threshold:
+    if _rests(c) or c.jobs.tasks_waiting(said.run_id, known=known) < c.options.bulk_threshold:
         return
     if not known and (said.full or is_restored(c)):
         return  # there is no room, or each is looked up before it is made
@@ -89,12 +93,31 @@ def _send(c: Context, said: Summary, kind: _Kind) -> None:
             with tempfile.TemporaryFile() as file:
                 _fill(c, said, job, kind, intents, cast("BinaryIO", file))
                 c.crm.bulk.upload(job.sf_id, cast("BinaryIO", file))
-        except (Retriable, Fatal) as error:
+        except Retriable as error:
             _void(c, said, job, error)
             raise
+        except Fatal as error:
+            _void(c, said, job, error)
+            _rest(c, said, f"Salesforce refuses what a job of the Bulk API was to do: {error}")
+            return
         c.jobs.turn(job, JobState.CLOSING)
-        c.crm.bulk.close(job.sf_id)
+        try:
+            c.crm.bulk.close(job.sf_id)
+        except Fatal as error:  # the next run finds it open
+            said.in_jobs += c.jobs.carried(job)
+            _rest(c, said, f"Salesforce refuses to do a job of the Bulk API: {error}")
+            return
         _wait(c, said, job)
+
+
+def _rests(c: Context) -> bool:
+    return c.now() < int(c.work.meta(_RESTS_UNTIL) or 0)
+
+
+def _rest(c: Context, said: Summary, why: str) -> None:
+    """For a while each call takes 200 changes at most."""
+    said.trouble(why)
+    c.work.set_meta(_RESTS_UNTIL, str(c.now() + REST))
 
 
 def _opened(c: Context, said: Summary, kind: _Kind) -> Job | None:
@@ -200,7 +223,7 @@ def _collect(c: Context, said: Summary, job: Job, progress: Progress) -> None:
     _answered(c, said, job, part)
     words = progress.error or "the job ended without an answer for this row"
     if progress.error:
-        said.trouble(f"a job of the Bulk API ({job.sf_id}) failed: {progress.error}")
+        _rest(c, said, f"a job of the Bulk API ({job.sf_id}) failed: {progress.error}")
     _unknown(c, said, job, Receipt(code=progress.state, words=words, fate=Fate.LATER))
 
 

@@ -267,22 +267,34 @@ def heartbeat(syncd: Syncd) -> int:
     return int(syncd.db.execute("SELECT max(heartbeat_at) FROM runs").fetchone()[0])
 
 
+REFUSALS = {"upload": ("PUT", "/batches"), "close": ("PATCH", "/ingest/750")}
+
+
 @pytest.mark.parametrize("kind", ["open", "hard_bounce"])
-def test_jobs_that_fail_as_a_whole_are_made_ever_later_and_said(syncd: Syncd, org: Org, kind: str) -> None:
-    org.faults.add(Fault(path="jobs/ingest/", method="PATCH", job_error="InternalServerError", times=None))
-    syncd.receive(*(payload(kind, 0, "s", **one) for one in people(org)))
-    pauses = []
-    for _ in range(7):
-        said = syncd.run()
-        assert (said.ended, said.changes["uncertain"], said.troubles[0][-27:]) == (
-            "done", MANY, "failed: InternalServerError"
-        )  # fmt: skip
-        due = syncd.db.execute("SELECT max(due_at) FROM subjects").fetchone()[0]
-        pauses.append(round((due - syncd.clock.at) / 60_000))
-        syncd.clock.at = due
-    assert pauses == [10, 10, 10, 10, 16, 32, 60]
+@pytest.mark.parametrize("step", [*REFUSALS, "job"])
+def test_after_a_job_that_is_not_taken_as_a_whole_the_changes_go_by_other_calls(
+    syncd: Syncd, org: Org, step: str, kind: str
+) -> None:
+    who = people(org)
+    if step == "job":
+        org.faults.add(Fault(path="jobs/ingest/", method="PATCH", job_error="InternalServerError", times=None))
+    else:
+        method, path = REFUSALS[step]
+        refused: dict[str, Any] = {"status": 400, "code": "INVALIDJOB", "message": "nothing of that"}
+        org.faults.add(Fault(path=path, method=method, times=1, **refused))
+    syncd.receive(*(payload(kind, 0, "s", **one) for one in who))
+    said = syncd.run()
+    assert (said.ended, said.changes["done"], len(said.troubles)) == ("done", 0, 1)
+    for _ in range(2):
+        syncd.later(minutes=11)
+        syncd.run()
+    assert called(org).count("POST ") == 1
+    told = org.all("Task") if kind == "open" else [one for one in org.all("Contact") if one["EmailBouncedDate"]]
+    assert (len(told), syncd.desk.status(syncd.clock())["unsettled"]) == (MANY, 0)
     org.faults.clear()
-    assert syncd.run().changes == {"done": MANY}
+    syncd.later(minutes=60)
+    syncd.receive(*(payload("unsubscribe", 1, "s", **one) for one in who))
+    assert (syncd.run().changes, called(org)[-len(WHOLE) :]) == ({"done": MANY}, WHOLE)
 
 
 def test_results_that_are_cut_off_are_read_again(syncd: Syncd, org: Org) -> None:
