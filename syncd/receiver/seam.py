@@ -53,6 +53,8 @@ Answer = tuple[int, list[tuple[str, str]], bytes]
 
 SLOWEST = 30.0
 """Seconds in which a body must have come."""
+STEPS = 15
+"""In so many a commit's time runs out. A process that was stopped for a minute, with its machine perhaps, takes one."""
 LINGER = 0.5
 """Seconds that a worker goes on after its last connection was made, for that to say what it wants."""
 _TOO_SLOW: Answer = (408, [("server", ""), ("connection", "close")], b"")
@@ -184,17 +186,25 @@ class Seam:
 
     def _bridge(self, commit: Future[None]) -> asyncio.Future[bool]:
         outcome = self._loop.create_future()
+        timer: asyncio.TimerHandle
 
         def settle(is_durable: bool) -> None:
             timer.cancel()
             if not outcome.done():
                 outcome.set_result(is_durable)
 
-        def give_up() -> None:
+        def wait(steps: int) -> asyncio.TimerHandle:
+            return self._loop.call_later(GIVE_UP / STEPS, step, steps - 1)
+
+        def step(left: int) -> None:
+            nonlocal timer
+            if left:
+                timer = wait(left)
+                return
             _log.error("a commit takes more than %d s; its deliveries are refused", GIVE_UP)
             settle(False)
 
-        timer = self._loop.call_later(GIVE_UP, give_up)
+        timer = wait(STEPS)
         commit.add_done_callback(lambda done: self._loop.call_soon_threadsafe(settle, done.exception() is None))
         return outcome
 

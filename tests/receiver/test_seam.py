@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -115,6 +116,24 @@ def test_a_commit_that_hangs_is_answered_with_try_again(app: Flask, monkeypatch:
     assert answer(app, Request([body(1)])) == [503]
     monkeypatch.setattr("syncd.receiver.app.GIVE_UP", 0.01)
     assert app.test_client().post(f"/webhooks/sarbacane/{TOKEN}", data=body(1)).status_code == 503
+
+
+def test_a_process_that_stood_still_refuses_nothing(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a machine does that is moved to another host: the commit had no more time than the answer."""
+    monkeypatch.setattr(seam, "GIVE_UP", 0.05)
+    commits: list[Future[None]] = []
+    committing(app, monkeypatch, commits.append)
+
+    class Stopped(Request):
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            asyncio.get_running_loop().call_soon(self._stand_still)
+            yield body(1)
+
+        def _stand_still(self) -> None:
+            time.sleep(0.1)  # nothing in this process goes on
+            asyncio.get_running_loop().call_soon(asyncio.get_running_loop().call_soon, commits[0].set_result, None)
+
+    assert answer(app, Stopped()) == [204]
 
 
 def test_the_seam_hands_on_what_proxies_say(tmp_path: Path) -> None:
