@@ -7,6 +7,7 @@ an import, are dropped again. That holds on events that tell an opt-out too litt
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import groupby
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from syncd.model import Subject
 from syncd.rules import OPT_OUTS
-from syncd.store.sqlite import ROWS_A_TRANSACTION, many, pause, rows, together, transaction
+from syncd.store.sqlite import ROWS_A_TRANSACTION, many, pause, rows, settle, together, transaction
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -91,8 +92,7 @@ class Prune:
         """Of these subjects: whole sends, half of one would say something else.
 
         Neighbours share a transaction: the events that one mailing to them brought lie side by side, so that removing
-        them together leaves hardly more pages in the log than removing one. After each the receiver has its turn, and
-        each waits for the disk: otherwise the next delivery's commit would have to wait for all that was left.
+        them together leaves hardly more pages in the log than removing one.
 
         If something of a subject came meanwhile, the rest of it stays until the next time.
         """
@@ -101,10 +101,9 @@ class Prune:
             removed[case.subject.id] = surplus.events
         sends = (_Going(case, surplus, send) for case, surplus in surpluses for send in surplus.sends)
         for part in () if self._dry_run else together(sends, lambda going: len(going.send.events)):
-            with transaction(self._db):
+            with self._removing():
                 for subject_id, its in groupby(part, lambda going: going.case.subject.id):
                     removed[subject_id] += self._seal(list(its), removed[subject_id])
-            pause(self._db)
         for case, _ in surpluses:
             gone = removed[case.subject.id]
             said.subjects += bool(gone)
@@ -150,11 +149,21 @@ class Prune:
         while page := rows(self._db, which, (after, before, ROWS_A_TRANSACTION)):
             after, number = page[-1][0], number + len(page)
             if not self._dry_run:
-                with transaction(self._db):
+                with self._removing():
                     for sql in (*first, f"DELETE FROM {table} WHERE id = ?"):
                         many(self._db, sql, page)
-                pause(self._db)
         return number
+
+    @contextmanager
+    def _removing(self) -> Iterator[None]:
+        """One transaction, and the receiver's turn after it. What a power cut takes back is removed the next time.
+
+        It waits for the disk without the lock: within it, the receiver's p99 was up to four times as long.
+        """
+        with transaction(self._db, repeatable=True):
+            yield
+        settle(self._db)
+        pause(self._db)
 
 
 def _key(send: str, campaign: str) -> str:
