@@ -1,23 +1,20 @@
 """The file and the environment become settings, or one error with everything that is wrong."""
 
-import json
 import os
 import re
 import tomllib
 from collections.abc import Mapping
 from copy import deepcopy
 from pathlib import Path
-from typing import Any, get_origin
+from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
-from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
+from pydantic import ValidationError
 
 from syncd.config import problems
-from syncd.config.lines import Key, locate
+from syncd.config.lines import locate
 from syncd.config.models import Settings
 from syncd.config.problems import Origin
-from syncd.config.schema import NOT_A_KEY, PREFIX, keys, variables
+from syncd.config.schema import NOT_A_KEY, variables
 from syncd.config.values import SQLITE
 from syncd.errors import ConfigError
 
@@ -37,7 +34,10 @@ def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> S
     except tomllib.TOMLDecodeError as error:
         syntax = _syntax_problem(path, text, str(error))
         raise ConfigError(syntax, *problems.unknown_variables(environ, origin)) from None
-    values = _merged(values, Environment({name: environ[name] for name in set_here.values()})())
+    if set_here:
+        from syncd.config.environment import overrides  # its library takes a tenth of a second, and few set any
+
+        values = _merged(values, overrides({name: environ[name] for name in set_here.values()}))
     values = _anchored(values, path.absolute().parent)
     origin = Origin(path, locate(text), set_here, _secrets_dir(values))
     settings = _settings(values, origin, problems.unknown_variables(environ, origin))
@@ -70,59 +70,6 @@ def _secrets_dir(values: Mapping[str, Any]) -> Path:
     """For messages, while nothing is known to be right yet."""
     directory = values.get("secrets_dir")
     return Path(directory) if directory and isinstance(directory, str) else DEFAULT_FILE.parent / "secrets"
-
-
-class _Keys(Settings, BaseSettings):
-    """The keys as a source of pydantic-settings wants them; not what is validated, since a BaseSettings would take
-    `_env_file = "…"` in the file for an argument of its own."""
-
-    # not strict: the source would turn "60" into a duration
-    model_config = SettingsConfigDict(env_prefix=PREFIX, env_nested_delimiter="__", strict=False)
-
-
-class Environment(EnvSettingsSource):
-    """SYNCD_SECTION__KEY, for known names only (pydantic-settings passes over some misspelt ones in silence)."""
-
-    def __init__(self, environ: Mapping[str, str]) -> None:
-        super().__init__(_Keys, case_sensitive=False)
-        self.env_vars = {name.lower(): value for name, value in environ.items()}
-
-    def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:
-        """A list as open,click or ["open", "click"]; what only pydantic-settings thinks complex (a Bind) as it is."""
-        if get_origin(field.annotation) is not tuple:
-            return value
-        try:
-            return json.loads(value)
-        except ValueError:
-            return [item.strip() for item in value.split(",")]
-
-    def __call__(self) -> dict[str, Any]:
-        return _typed(super().__call__(), ())
-
-
-def _typed(values: Mapping[str, Any], prefix: Key) -> dict[str, Any]:
-    """Text becomes the number or truth value that the key takes, else stays and is refused; names get their case."""
-    names = {key[len(prefix)].lower(): key[len(prefix)] for key in keys() if key[: len(prefix)] == prefix}
-    typed: dict[str, Any] = {}
-    for lower, value in values.items():
-        name = names[lower.lower()]
-        field = keys().get((*prefix, name))
-        if field is None:
-            typed[name] = _typed(value, (*prefix, name))
-        elif field.annotation in {int, float, bool}:
-            typed[name] = _lenient(field.annotation, value)
-        elif get_origin(field.annotation) is tuple and value == "":  # an empty list, not decoded by the source
-            typed[name] = []
-        else:
-            typed[name] = value
-    return typed
-
-
-def _lenient(kind: Any, value: Any) -> Any:
-    try:
-        return TypeAdapter(kind).validate_python(value)
-    except ValidationError:
-        return value
 
 
 def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
