@@ -7,12 +7,12 @@ import shlex
 import stat
 from dataclasses import dataclass
 from pathlib import Path
-
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from typing import TYPE_CHECKING
 
 from syncd.errors import ConfigError
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 MIN_KEY_BITS = 2048
 
@@ -48,8 +48,13 @@ class Secrets:
             )
         return tuple(dict.fromkeys(token for _, token in tokens))
 
-    def salesforce_private_key(self) -> RSAPrivateKey:
+    def salesforce_private_key(self) -> "RSAPrivateKey":
         """The key that signs the login. Reading it takes some 40 ms: its numbers are checked."""
+        # here, since most commands sign nothing
+        from cryptography.exceptions import UnsupportedAlgorithm
+        from cryptography.hazmat.primitives.asymmetric import rsa
+        from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
         path = self._path("salesforce_private_key")
         pem = "\n".join(self._read(path, _make_key(path))) + "\n"
         try:
@@ -62,7 +67,7 @@ class Secrets:
             ) from None
         except (ValueError, UnsupportedAlgorithm):
             raise ConfigError(f"{path}: holds no private key in PEM form\n  run: {_make_key(path)}") from None
-        if not isinstance(key, RSAPrivateKey):
+        if not isinstance(key, rsa.RSAPrivateKey):
             raise ConfigError(f"{path}: is no RSA key, and Salesforce takes no other\n  run: {_make_key(path)}")
         if key.key_size < MIN_KEY_BITS:
             raise ConfigError(
