@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
 import socket
 import threading
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import structlog
@@ -16,13 +14,12 @@ import structlog
 from syncd import alerts, metrics
 from syncd.alarms import conditions, store_failing
 from syncd.errors import StoreError
-from syncd.store import Alarms, open_store
+from syncd.store import Alarms, open_store, situation
 from syncd.store.alarms import REMIND
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from syncd.alarms import Situation
     from syncd.config import Settings
     from syncd.store import Message
 
@@ -32,16 +29,6 @@ GRACE = 5.0
 """Seconds that a message under way gets when everything stops; it is told by the next one otherwise."""
 
 log = structlog.get_logger()
-
-
-def situation(settings: Settings, alarms: Alarms, now: int) -> Situation:
-    """What the store and the machine say now."""
-    return alarms.situation(
-        now,
-        every=settings.sync.every // timedelta(milliseconds=1),
-        watch_silence=settings.alerts.silence,
-        disk_free=shutil.disk_usage(settings.store.path.parent).free,
-    )
 
 
 @dataclass(slots=True)

@@ -16,8 +16,7 @@ from syncd.cli.given import CSV, JSON, KINDS, SINCE, UNTIL, Address
 from syncd.cli.tables import LIMIT, counts, show
 from syncd.cli.words import counted, event_line, iso, reason
 from syncd.config import load
-from syncd.store import Alarms, Calls, Desk, Filter, Journal, Lists, open_store
-from syncd.watch import situation
+from syncd.store import Alarms, Calls, Desk, Filter, Journal, Lists, open_store, situation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from syncd.store.alarms import Alarms, Message
+from syncd.store.alarms import Alarms, Message, situation
 from syncd.store.backup import COPIED_AT, back_up
 from syncd.store.calls import Calls
 from syncd.store.chain import Chain
@@ -50,4 +50,5 @@ __all__ = [
     "migrate",
     "open_store",
     "pending_migrations",
+    "situation",
 ]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from syncd.alarms import DAY, HOUR, LIVELY, YOUNG, LastRun, Pulse, Situation, Waiting, tail_begins
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from sqlite_utils import Database
 
     from syncd.alarms import Alarm
+    from syncd.config import Settings
 
 REMIND = DAY
 """What stays open is told again after so long."""
@@ -41,6 +44,16 @@ def _waiting(hold: Hold) -> Waiting:
         return ", ".join(f"{number} {what.replace('_', '-')}{'s' * (number != 1)}" for what, number in numbers.items())
 
     return Waiting(hold.id, str(hold.group), hold.group.by == "shifted", words(hold.held), words(hold.written))
+
+
+def situation(settings: Settings, alarms: Alarms, now: int) -> Situation:
+    """What the store and the machine say now."""
+    return alarms.situation(
+        now,
+        every=settings.sync.every // timedelta(milliseconds=1),
+        watch_silence=settings.alerts.silence,
+        disk_free=shutil.disk_usage(settings.store.path.parent).free,
+    )
 
 
 class Alarms:

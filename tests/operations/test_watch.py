@@ -10,9 +10,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from syncd.config import Settings
-from syncd.store import Alarms, Inbox
+from syncd.store import Alarms, Inbox, situation
 from syncd.store.inbox import Unread
-from syncd.watch import Watch, situation
+from syncd.watch import Watch
 from tests.conftest import Syncd
 from tests.factories import event, payload
 from tests.operations.listener import Listener, listening
