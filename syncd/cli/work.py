@@ -15,9 +15,7 @@ from syncd import logs
 from syncd.cli.progress import progress
 from syncd.cli.words import change_line, counted
 from syncd.config import load
-from syncd.engine import BY_CONFIGURATION, assemble, run
 from syncd.model import State
-from syncd.salesforce import Crm
 from syncd.store import migrate as migrate_store
 from syncd.store import pending_migrations
 
@@ -64,6 +62,9 @@ def reconcile(
 
     `preview` is what a dry run looks at, `expected` how many subjects about; `more` is for the JSON document.
     """
+    from syncd.engine import assemble, run  # here, since listing what is held needs neither them nor their libraries
+    from syncd.salesforce import Crm
+
     planned: dict[int, Sequence[Change]] = {}
     write = settings.sync.mode == "live" and not dry_run
     number = count(1)
@@ -97,7 +98,7 @@ def exit_code(said: Summary, *, amiss: bool) -> int:
     """What a run did, as an exit code. `amiss`: though it came to its end."""
     if said.ended == "done":
         return AMISS if amiss else 0
-    return WRONG if said.code == BY_CONFIGURATION else NOT_NOW
+    return WRONG if said.is_misconfigured else NOT_NOW
 
 
 def _foreseen(change: Change, said: Summary) -> Change:

@@ -47,7 +47,7 @@ POINTLESS = frozenset({"REQUEST_LIMIT_EXCEEDED", "API_CURRENTLY_DISABLED"})
 DAY = 86_400_000
 SOON = 1  # ms: not in this run, but in the next
 
-__all__ = ["BY_CONFIGURATION", "Context", "Options", "Summary", "assemble", "run", "undo"]
+__all__ = ["Context", "Options", "Summary", "assemble", "run", "undo"]
 
 
 def run(

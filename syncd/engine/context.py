@@ -136,6 +136,10 @@ class Summary:
     held: Counter[str] = field(default_factory=Counter)  # by group; of a run that only shows, what would be
     foresight: Foresight = field(default_factory=Foresight)  # of a run that only shows
 
+    @property
+    def is_misconfigured(self) -> bool:
+        return self.code == BY_CONFIGURATION
+
     def as_dict(self) -> dict[str, object]:
         return {
             "run": self.run_id,
