@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections import Counter
 from contextlib import closing
@@ -34,7 +35,9 @@ _COLUMNS = ("would_be", "object", "record", "address", "whid", "rule", "reason",
     metavar="KEY=VALUE",
     help="A key of [rules], such as rules.soft_bounce.threshold=4.",
 )
-@click.option("--limit", type=click.IntRange(0), default=0, help="List at most so many; 0 for all. [default: all]")
+@click.option(
+    "--limit", type=click.IntRange(0, sys.maxsize), default=0, help="List at most so many; 0 for all. [default: all]"
+)
 @JSON
 @CSV
 @click.pass_obj

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from syncd import logs, operate
-from syncd.cli.given import CSV, DRY_RUN, JSON
+from syncd.cli.given import CSV, DRY_RUN, JSON, NUMBER
 from syncd.cli.tables import LIMIT, show
 from syncd.cli.words import counted, difference, iso
 from syncd.cli.work import reconcile
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from syncd.store import Hold
 
-GROUP = click.argument("group", type=click.IntRange(1))
+GROUP = click.argument("group", type=NUMBER)
 
 MEANS = {
     "total": "more hard bounces in a day than is usual",
@@ -36,7 +36,7 @@ MEANS = {
 
 
 @click.command("held")
-@click.argument("group", type=click.IntRange(1), required=False)
+@click.argument("group", type=NUMBER, required=False)
 @LIMIT
 @JSON
 @CSV

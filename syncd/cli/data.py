@@ -138,7 +138,10 @@ def export(config: Path | None, *, address: str) -> None:
     deliveries in quarantine that contain the address. Instants are ms since 1970, UTC.
     """
     with closing(open_store(load(config).store.path)) as db:
-        click.echo(json.dumps({"address": address, **everything(db, address)}, indent=2, ensure_ascii=False))
+        found = everything(db, address)
+    click.echo(json.dumps({"address": address, **found}, indent=2, ensure_ascii=False))
+    if not any(found.values()):
+        click.echo(_nothing(address), err=True)
 
 
 @click.command()
@@ -171,12 +174,18 @@ def forget(config: Path | None, *, address: str, rewrite: bool, dry_run: bool, a
     if as_json:
         click.echo(json.dumps({"written": not dry_run, **asdict(said.erased), "traces": said.traces}, indent=2))
     else:
-        _tell(said, dry_run=dry_run)
+        _tell(said, address, dry_run=dry_run)
     sys.exit(1 if said.traces or said.erased.not_opted_out else 0)
 
 
-def _tell(said: custody.Forgotten, *, dry_run: bool) -> None:
+def _nothing(address: str) -> str:
+    return f"Nothing is stored of {address}. If it was mailed: is it written as in Sarbacane?"
+
+
+def _tell(said: custody.Forgotten, address: str, *, dry_run: bool) -> None:
     erased = said.erased
+    if not any(asdict(erased).values()):
+        click.echo(_nothing(address), err=True)
     click.echo(
         f"{'Would erase' if dry_run else 'Erased'}: {counted(erased.events, 'event')} of"
         f" {counted(erased.recipients, 'recipient')}, the content of {counted(erased.changes, 'change')} and of"

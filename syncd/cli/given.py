@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import click
@@ -12,11 +12,12 @@ import click
 from syncd.ids import record_id
 from syncd.model import Kind
 
+NUMBER = click.IntRange(1, (1 << 63) - 1)
+"""Of a run, a group, a delivery: what the store can count to."""
 KINDS = click.Choice([kind.value for kind in Kind])
 
 _AGO = re.compile(r"(\d+)([mhd])")
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
-_DAY = re.compile(r"\d{4}-\d\d-\d\d")
 
 
 class Instant(click.ParamType[int]):
@@ -31,17 +32,27 @@ class Instant(click.ParamType[int]):
         if isinstance(value, int):
             return value
         text = str(value).strip()
+        try:
+            return self._instant(text)
+        except (ValueError, OverflowError):
+            self.fail(f"{text!r} is no time. Write 2026-03-02, 2026-03-02T10:00Z, or 7d for a week ago", param, ctx)
+
+    def _instant(self, text: str) -> int:
         if ago := _AGO.fullmatch(text):
             moment = datetime.now(UTC) - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
         else:
-            try:
-                moment = datetime.fromisoformat(text)
-            except ValueError:
-                self.fail(f"{text!r} is no time. Write 2026-03-02, 2026-03-02T10:00Z, or 7d for a week ago", param, ctx)
-        if self._through and _DAY.fullmatch(text):
+            moment = datetime.fromisoformat(text)
+            moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        if self._through and _is_day(text):
             moment += timedelta(days=1)
-        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
         return round(moment.timestamp() * 1000)
+
+
+def _is_day(text: str) -> bool:
+    try:
+        return bool(date.fromisoformat(text))
+    except ValueError:
+        return False
 
 
 class Address(click.ParamType[str]):

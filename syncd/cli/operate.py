@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from syncd import logs, operate
-from syncd.cli.given import DRY_RUN, JSON, KINDS, SINCE, UNTIL, Address, Record
+from syncd.cli.given import DRY_RUN, JSON, KINDS, NUMBER, SINCE, UNTIL, Address, Record
+from syncd.cli.known import must_be_known
 from syncd.cli.words import counted
 from syncd.cli.work import reconcile
 from syncd.config import load
-from syncd.store import Choice, Chosen, Journal, open_store
+from syncd.store import Choice, Chosen, Desk, Journal, open_store
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,6 +56,8 @@ def resync(config: Path | None, /, *, dry_run: bool, as_json: bool, **given: Any
             Journal(db).rules_apply(settings.judgement())
         if not as_json:
             click.echo(f"{counted(due.subjects, 'subject')} chosen.")
+            if not due.subjects:
+                click.echo("Nothing stored is meant by that. Is it written as it came? See: syncd events", err=True)
         reconcile(
             settings,
             "resync",
@@ -67,7 +70,7 @@ def resync(config: Path | None, /, *, dry_run: bool, as_json: bool, **given: Any
 
 
 @click.command()
-@click.option("--run", "run_id", type=click.IntRange(1), help="Only what was refused in this run; see `syncd runs`.")
+@click.option("--run", "run_id", type=NUMBER, help="Only what was refused in this run; see `syncd runs`.")
 @click.option("--record", type=Record(), default=None, help="Only what was refused on this Salesforce record.")
 @DRY_RUN
 @JSON
@@ -80,6 +83,7 @@ def retry(config: Path | None, *, run_id: int | None, record: str | None, dry_ru
     settings = load(config)
     logs.configure(settings.logs.level, settings.logs.by_logger())
     with closing(open_store(settings.store.path)) as db:
+        must_be_known(Desk(db), run_id, record)
         due = operate.retry(Chosen(db), _now(), run_id=run_id, record=record or "", dry_run=dry_run)
         if not as_json:
             click.echo(f"{counted(due.changes, 'refused change')} of {counted(due.subjects, 'subject')}.")

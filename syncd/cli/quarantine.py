@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from syncd import operate
-from syncd.cli.given import CSV, DRY_RUN, JSON, SINCE, UNTIL
+from syncd.cli.given import CSV, DRY_RUN, JSON, NUMBER, SINCE, UNTIL
 from syncd.cli.tables import LIMIT, show
 from syncd.cli.words import counted, iso
 from syncd.config import load
@@ -58,7 +58,7 @@ def _line(row: dict[str, Any]) -> str:
 
 
 @quarantine.command("show")
-@click.argument("kept_id", metavar="ID", type=int)
+@click.argument("kept_id", metavar="ID", type=NUMBER)
 @JSON
 @click.pass_obj
 def show_(config: Path | None, *, kept_id: int, as_json: bool) -> None:
@@ -78,7 +78,7 @@ def show_(config: Path | None, *, kept_id: int, as_json: bool) -> None:
 
 
 @quarantine.command("retry")
-@click.argument("ids", metavar="[ID]…", type=int, nargs=-1)
+@click.argument("ids", metavar="[ID]…", type=NUMBER, nargs=-1)
 @DRY_RUN
 @JSON
 @click.pass_obj
@@ -90,6 +90,7 @@ def retry_(config: Path | None, *, ids: tuple[int, ...], dry_run: bool, as_json:
     settings = load(config)
     with closing(open_store(settings.store.path)) as db, closing(open_store(settings.store.path)) as for_inbox:
         now = time.time_ns() // 1_000_000
+        done = _read_already(Lists(db), ids)
         read = list(operate.read_again(Lists(db), Inbox(for_inbox), ids, now, dry_run=dry_run))
     events = sum(one.events for one in read)
     stay = [one for one in read if not one.events]
@@ -97,11 +98,22 @@ def retry_(config: Path | None, *, ids: tuple[int, ...], dry_run: bool, as_json:
         document = {"events": events, "written": not dry_run, "deliveries": [_as_dict(one) for one in read]}
         click.echo(json.dumps(document, indent=2, ensure_ascii=False))
     else:
+        for kept_id in done:
+            click.echo(f"{kept_id:>6}  has been read already")
         for one in read:
             click.echo(f"{one.id:>6}  {one.source}: {one.reason or counted(one.events, 'event')}")
         tail = "Nothing was changed (dry run)." if dry_run else "The next run works on them." if events else ""
         click.echo(f"{counted(events, 'event')} read; {len(stay):,} of {len(read):,} stay. {tail}".rstrip())
     raise SystemExit(1 if stay else 0)
+
+
+def _read_already(lists: Lists, ids: tuple[int, ...]) -> list[int]:
+    """Those of these that are not there any more to be read. Refuses one that never was."""
+    kept = {kept_id: lists.quarantined(kept_id) for kept_id in ids}
+    for kept_id, found in kept.items():
+        if found is None:
+            raise click.UsageError(f"There is no {kept_id} in quarantine. See: syncd quarantine list")
+    return [kept_id for kept_id, found in kept.items() if found and found["resolved_at"]]
 
 
 def _as_dict(one: Reread) -> dict[str, object]:

@@ -95,5 +95,10 @@ def sandbox(host: str, port: int, directory: Path, records: int, faults: tuple[s
             parse(spec)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--fault") from None
-    directory.mkdir(parents=True, exist_ok=True)
-    serve_sandbox(host, port, directory, records, faults=faults)
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        serve_sandbox(host, port, directory, records, faults=faults)
+    except OSError as error:
+        raise click.UsageError(
+            f"Cannot serve on {host}:{port} with {directory}: {error.strerror or error}. See: syncd sandbox --help"
+        ) from error

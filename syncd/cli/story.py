@@ -37,6 +37,8 @@ def explain(config: Path | None, *, who: str, as_json: bool) -> None:
 
     Tells what the store knows and asks nothing of Salesforce. Exits 1 if nothing is known of it.
     """
+    if not who.strip():
+        raise click.UsageError("Say whom: a whId, an address, or the id of a record. See: syncd explain --help")
     settings = load(config)
     rules = settings.judgement()
     named = record_id(who.strip())

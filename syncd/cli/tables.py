@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import sys
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 LIMIT = click.option(
-    "--limit", type=click.IntRange(0), default=100, show_default=True, help="At most so many; 0 for all."
+    "--limit", type=click.IntRange(0, sys.maxsize), default=100, show_default=True, help="At most so many; 0 for all."
 )
 
 Row = dict[str, Any]
@@ -32,10 +33,17 @@ def show(
     elif as_csv:
         _csv(shown, columns)
     else:
-        for row in shown:
-            click.echo(line(row))
+        _lines(shown, line)
     if limit and next(rows, None) is not None:
         click.echo(f"The newest {limit}; --limit 0 shows all.", err=True)
+
+
+def _lines(rows: Iterable[Row], line: Callable[[Row], str]) -> None:
+    row = None
+    for row in rows:
+        click.echo(line(row))
+    if row is None:  # an empty screen looks as if something had failed
+        click.echo("There is none.", err=True)
 
 
 def _json(rows: Iterable[Row]) -> None:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from syncd import logs
-from syncd.cli.given import CSV, DRY_RUN, JSON, Record
+from syncd.cli.given import CSV, DRY_RUN, JSON, NUMBER, Record
+from syncd.cli.known import must_be_known
 from syncd.cli.progress import progress
 from syncd.cli.tables import show as show_table
 from syncd.cli.words import counted, difference
@@ -21,7 +22,7 @@ from syncd.config import load
 from syncd.engine import assemble
 from syncd.engine import undo as take_back
 from syncd.salesforce import Crm
-from syncd.store import Holds, Undoing, Wanted, open_store
+from syncd.store import Desk, Holds, Undoing, Wanted, open_store
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,9 +40,9 @@ _COLUMNS = ("done", "what", "object", "sf_id", "address", "before", "after", "te
 
 
 @click.command("undo")
-@click.option("--run", type=click.IntRange(1), help="What this run wrote; see `syncd runs`.")
+@click.option("--run", type=NUMBER, help="What this run wrote; see `syncd runs`.")
 @click.option("--record", type=Record(), help="What was ever written on this Salesforce record.")
-@click.option("--group", type=click.IntRange(1), help="What was written of a held group; see `syncd held`.")
+@click.option("--group", type=NUMBER, help="What was written of a held group; see `syncd held`.")
 @click.option("--activities", is_flag=True, help="Delete the Tasks, too.")
 @DRY_RUN
 @JSON
@@ -64,6 +65,7 @@ def undo(
     write = settings.sync.mode == "live" and not dry_run
     number = count(1)
     with closing(open_store(settings.store.path)) as db:
+        must_be_known(Desk(db), run, record)
         undoing = Undoing(db)
         wanted = _wanted(Holds(db), run, record, group)
         expected = undoing.count(wanted)

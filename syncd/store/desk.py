@@ -30,6 +30,13 @@ class Desk:
         with snapshot(self._db):
             return self._status(now)
 
+    def has_run(self, run: int) -> bool:
+        return bool(self._one("SELECT count(*) FROM runs WHERE id = ?", run))
+
+    def knows_record(self, record: str) -> bool:
+        """Whether a recipient was ever found to be this one (18 characters), or syncd wrote on it."""
+        return bool(rows(self._db, _KNOWN, {"record": record})[0][0])
+
     def _status(self, now: int) -> dict[str, Any]:
         one = self._one
         kinds = totals.by_kind(self._db)
@@ -146,6 +153,10 @@ _MARKS = """SELECT count(*), coalesce(sum(c.state = 'refused' AND EXISTS (SELECT
 _REJECTED = """SELECT count(*) FROM changes c WHERE state = 'rejected' AND NOT EXISTS (SELECT 1 FROM changes l
   WHERE l.subject_id = c.subject_id AND l.what = c.what AND l.activity IS c.activity AND l.id > c.id
   AND l.state IN ('done','found'))"""
+
+# Merged ones, too: what was written on them is theirs still.
+_KNOWN = """SELECT EXISTS (SELECT 1 FROM subjects WHERE sf_id = :record)
+  OR EXISTS (SELECT 1 FROM moved WHERE sf_id = :record) OR EXISTS (SELECT 1 FROM changes WHERE sf_id = :record)"""
 
 # Marks that stand, of bounces that blame who sends: the address may well be good.
 _BLAMELESS = f"""
