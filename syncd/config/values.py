@@ -58,10 +58,14 @@ def format_duration(duration: timedelta) -> str:
     return f"{milliseconds}ms"
 
 
+_TOO_SHORT_OR_LONG = f"must be longer than nothing and at most {format_duration(LONGEST)}"
+
+
 def _duration(value: object) -> timedelta:
-    bare = value if isinstance(value, str) and re.fullmatch("[0-9]{1,9}", value) else None
-    if bare or (isinstance(value, int | float) and not isinstance(value, bool)):
-        raise wrong(f"is {value}, without a unit (ms, s, m, h or d); a duration stands in quotes", f"{value}s")
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        raise _bare(value, _as_seconds(value))
+    if isinstance(value, str) and re.fullmatch("[0-9]{1,9}", value):
+        raise _bare(value, _as_seconds(int(value)))
     if isinstance(value, str):
         try:
             value = parse_duration(value)
@@ -70,8 +74,19 @@ def _duration(value: object) -> timedelta:
     if not isinstance(value, timedelta):
         raise wrong("must be a duration in quotes: a whole number with its unit (ms, s, m, h or d)")
     if not timedelta(0) < value <= LONGEST:
-        raise wrong(f"must be longer than nothing and at most {format_duration(LONGEST)}")
+        raise wrong(_TOO_SHORT_OR_LONG)
     return value
+
+
+def _as_seconds(number: float) -> str | None:
+    """As whoever left out the unit meant it most likely; None if that is no duration either."""
+    return format_duration(timedelta(seconds=number)) if 0.001 <= number <= LONGEST.total_seconds() else None
+
+
+def _bare(value: object, meant: str | None) -> WrongValueError:
+    if meant is None:
+        return wrong(f"is {value}; it {_TOO_SHORT_OR_LONG}, with its unit (ms, s, m, h or d), in quotes")
+    return wrong(f"is {value}, without a unit (ms, s, m, h or d); a duration stands in quotes", meant)
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +232,17 @@ def _daily_budget(value: object) -> str | int:
         return value
     if isinstance(value, str) and re.fullmatch(r"[1-9][0-9]?%|100%", value):
         return value
-    raise wrong('must be a share of the org\'s limit, "1%" to "100%" in quotes, or a number of calls from 1', "20%")
+    raise wrong(
+        'must be a share of the org\'s limit, "1%" to "100%" in quotes, or a number of calls from 1', _share(value)
+    )
+
+
+def _share(value: object) -> str:
+    """What `50 %` and 0.5 mean, else the default."""
+    if isinstance(value, float) and 0.01 <= value <= 1:
+        return f"{value:.0%}"
+    spaced = re.fullmatch(r"\s*([1-9][0-9]?|100)\s*%\s*", value) if isinstance(value, str) else None
+    return f"{spaced[1]}%" if spaced else "20%"
 
 
 def _optional_api_name(value: str) -> str:
