@@ -48,6 +48,9 @@ def pulse(**seen: Any) -> Pulse:
         ({"unread": 10}, "quarantine"),
         ({"oversized": 1}, "oversized"),
         ({"strangers": 5}, "unknown_token"),
+        ({"backup_at": NOW - 2 * DAY}, "backup"),
+        ({"backup_problem": "no room"}, "backup"),
+        ({"backup_at": NOW - HOUR, "backup_problem": "no room"}, "backup"),
     ],
 )
 def test_a_condition_that_holds_is_an_alarm_with_words_and_advice(seen: dict[str, Any], key: str) -> None:
@@ -71,6 +74,7 @@ def test_a_condition_that_holds_is_an_alarm_with_words_and_advice(seen: dict[str
         {"unread": 9},
         {"strangers": 4},
         {"crashed": 2},
+        {"backup_at": NOW - 2 * DAY + 1},
     ],
 )
 def test_what_is_usual_is_none(seen: dict[str, Any]) -> None:

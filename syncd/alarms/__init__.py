@@ -53,6 +53,7 @@ UNREACHABLE = HOUR
 LATE = 15 * MINUTE
 STUCK = 10 * MINUTE
 CRASHES = 3
+BACKUP_MISSING = 2 * DAY
 WAITING = HOUR
 UNREAD = 10
 STRANGERS = 5
@@ -212,6 +213,18 @@ def disk(s: Situation) -> Iterator[Alarm]:
         )
 
 
+def backup(s: Situation) -> Iterator[Alarm]:
+    """Nobody looks at copies until one is needed. Where none is expected nothing is remembered of any."""
+    missing = s.backup_at is not None and s.now - s.backup_at >= BACKUP_MISSING
+    if s.backup_problem or missing:
+        since = "" if s.backup_at is None else f"; the last is of {_moment(s.backup_at)}"
+        yield Alarm(
+            "backup",
+            f"The last backup failed: {s.backup_problem}{since}" if s.backup_problem else f"No backup is made{since}",
+            "See: journalctl -u syncd-backup, systemctl list-timers syncd-backup; README, “The store is lost”",
+        )
+
+
 def held(s: Situation) -> Iterator[Alarm]:
     """One alarm a group, with what was written of it before it was seen."""
     for one in s.waiting:
@@ -245,7 +258,7 @@ def stuck_opt_outs(s: Situation) -> Iterator[Alarm]:
 
 CONDITIONS: tuple[Callable[[Situation], Iterator[Alarm]], ...] = (
     disk, refusals, last_run, stuck_opt_outs, held, no_runs, silence, nothing_delivered, strangers, unreachable,
-    backlog, budget, quarantine,
+    backlog, budget, quarantine, backup,
 )  # fmt: skip
 """A condition of its own is a function here and, for what it asks, a field of Situation that the store fills."""
 

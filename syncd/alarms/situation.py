@@ -75,6 +75,8 @@ class Situation:
     waiting: tuple[Waiting, ...] = ()  # groups that the brake holds
     paused_since: int | None = None  # soft-bounce marks, since nothing that arrived is reported
     stuck_opt_outs: int = 0  # for a day and longer
+    backup_at: int | None = None  # when the last was made, of those that somebody expects
+    backup_problem: str = ""  # why there is no newer one
 
 
 def tail_begins(first: int, last: int) -> int:

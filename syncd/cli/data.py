@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from contextlib import closing
+from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,12 +19,12 @@ from syncd.cli.progress import TOLD_EVERY, progress
 from syncd.cli.words import counted
 from syncd.config import load
 from syncd.errors import StoreError
-from syncd.store import back_up, open_store
+from syncd.store import Watched, back_up, open_store, watch_backup
 from syncd.store.person import everything
 from syncd.store.prune import Pruned
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 NAMED = "syncd-%Y%m%dT%H%M%SZ.db"
 KEPT = "syncd-*T*Z.db"
@@ -38,9 +38,16 @@ KEPT = "syncd-*T*Z.db"
     type=click.IntRange(1),
     help="FILE is a directory: name the file by the time, and keep the newest so many.",
 )
+@click.option(
+    "--alarm/--no-alarm",
+    default=None,
+    help="Raise the alarm `backup` when this fails, or when two days pass without the next; --no-alarm ends that.",
+)
 @JSON
 @click.pass_obj
-def backup(config: Path | None, *, target: Path, overwrite: bool, keep: int | None, as_json: bool) -> None:
+def backup(
+    config: Path | None, *, target: Path, overwrite: bool, keep: int | None, alarm: bool | None, as_json: bool
+) -> None:
     """Copy the store to a file while everything runs, and check the copy.
 
     The copy is consistent, is opened and checked, and is then readable for you alone. It holds the addresses that the
@@ -48,16 +55,17 @@ def backup(config: Path | None, *, target: Path, overwrite: bool, keep: int | No
 
     \b
     syncd backup /var/backups/syncd.db
-    syncd backup --keep 14 /var/backups/syncd      what the timer does
+    syncd backup --keep 14 --alarm /var/backups/syncd      what the timer does
     """
-    settings = load(config)
+    store = load(config).store.path
     now = time.time_ns() // 1_000_000
-    if keep and not target.is_dir():
-        raise click.UsageError(f"With --keep, FILE is a directory; {target} is none. Make it: mkdir -p {target}")
-    file = target / datetime.fromtimestamp(now / 1000, UTC).strftime(NAMED) if keep else target
-    with progress("backup", settings.store.path.stat().st_size if settings.store.path.exists() else 0) as is_at:
-        copy = back_up(settings.store.path, file, now, overwrite=overwrite, is_at=lambda done, of: is_at(done * 4096))
-    removed = _rotate(target, keep) if keep else []
+    with _alarming(store, now, alarm=alarm):
+        if keep and not target.is_dir():
+            raise click.UsageError(f"With --keep, FILE is a directory; {target} is none. Make it: mkdir -p {target}")
+        file = target / datetime.fromtimestamp(now / 1000, UTC).strftime(NAMED) if keep else target
+        with progress("backup", store.stat().st_size if store.exists() else 0) as is_at:
+            copy = back_up(store, file, now, overwrite=overwrite, is_at=lambda done, of: is_at(done * 4096))
+        removed = _rotate(target, keep) if keep else []
     if as_json:
         document = {
             "file": str(copy.path),
@@ -70,6 +78,19 @@ def backup(config: Path | None, *, target: Path, overwrite: bool, keep: int | No
         click.echo(f"{copy.path}: {counted(copy.rows['events'], 'event')}, {copy.bytes / 1e6:.1f} MB, checked.")
         for old in removed:
             click.echo(f"removed {old}")
+
+
+@contextmanager
+def _alarming(store: Path, now: int, *, alarm: bool | None) -> Iterator[None]:
+    try:
+        yield
+    except (StoreError, click.UsageError) as error:
+        with suppress(StoreError):  # the store may be what failed; then others tell of it, and the days that pass
+            if alarm:
+                watch_backup(store, Watched(problem=str(error)))
+        raise
+    if alarm is not None:
+        watch_backup(store, Watched(now) if alarm else None)
 
 
 def _rotate(directory: Path, keep: int) -> list[Path]:

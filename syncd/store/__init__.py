@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from syncd.store.alarms import Alarms, Message, situation
-from syncd.store.backup import COPIED_AT, back_up
+from syncd.store.backup import COPIED_AT, Watched, back_up, watch_backup
 from syncd.store.calls import Calls
 from syncd.store.chain import Chain
 from syncd.store.choice import Choice, Chosen
@@ -45,10 +45,12 @@ __all__ = [
     "Undoing",
     "Unread",
     "Wanted",
+    "Watched",
     "Work",
     "back_up",
     "migrate",
     "open_store",
     "pending_migrations",
     "situation",
+    "watch_backup",
 ]

@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from syncd.alarms import DAY, HOUR, LIVELY, YOUNG, LastRun, Pulse, Situation, Waiting, tail_begins
+from syncd.store.backup import watched
 from syncd.store.choice import REJECTED
 from syncd.store.holds import PAUSED_SINCE, Hold, Holds
 from syncd.store.sqlite import chunks, many, rows, transaction
@@ -65,6 +66,7 @@ class Alarms:
         one = self._one
         day_ago = (now - DAY,)
         run, failing = self._runs()
+        backup = watched(self._db)
         return Situation(
             now=now,
             open={key: opened_at for key, opened_at, *_ in self.open()},
@@ -87,6 +89,8 @@ class Alarms:
             waiting=tuple(_waiting(hold) for hold in Holds(self._db).groups()),
             paused_since=one("SELECT CAST(value AS INTEGER) FROM meta WHERE name = ? AND value <> ''", PAUSED_SINCE),
             stuck_opt_outs=one(_STUCK, now - DAY, now - DAY),
+            backup_at=backup.made_at,
+            backup_problem=backup.problem,
         )
 
     def open(self) -> list[tuple[str, int, str, str]]:

@@ -6,6 +6,7 @@ the copy begin anew. The WAL cannot be folded back meanwhile and grows by what i
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 import time
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from syncd.errors import StoreError
 from syncd.store.migrations import migrations
-from syncd.store.sqlite import open_store, rows
+from syncd.store.sqlite import open_store, rows, transaction
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,6 +30,8 @@ are not behind a long queue."""
 STEPS_A_FLUSH = 8
 COPIED_AT = "copied_at"
 """In the copy: when it was made. A run on it knows by this that Tasks may have been made since."""
+_WATCHED = "backup"
+"""In the store: when the last watched backup was made, and what was wrong with the last try."""
 _COUNTED = ("events", "recipients", "subjects", "decisions", "changes", "receipts", "activities", "quarantine")
 
 
@@ -72,6 +75,32 @@ def back_up(
         for left in (partial, *(Path(f"{partial}{end}") for end in ("-journal", "-wal", "-shm"))):
             left.unlink(missing_ok=True)
     return Copy(target, target.stat().st_size, counted, time.monotonic() - started)
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """What is remembered of the backups whose failing is an alarm."""
+
+    made_at: int | None = None
+    problem: str = ""  # of the last try
+
+
+def watched(db: Database) -> Watched:
+    found = rows(db, "SELECT value FROM meta WHERE name = ?", (_WATCHED,))
+    return Watched(**json.loads(found[0][0])) if found else Watched()
+
+
+def watch_backup(store: Path, said: Watched | None) -> None:
+    """Remembers how one ended: a problem without `made_at` leaves the one before. None: nobody expects any more."""
+    if not store.exists():
+        return
+    with closing(open_store(store)) as db, transaction(db):
+        if said is None:
+            db.execute("DELETE FROM meta WHERE name = ?", (_WATCHED,))
+            return
+        made_at = watched(db).made_at if said.made_at is None else said.made_at
+        value = json.dumps({"made_at": made_at, "problem": said.problem})
+        db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (_WATCHED, value))
 
 
 def _copy(store: Path, partial: Path, now: int, is_at: Callable[[int, int], object]) -> None:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import shutil
 import stat
 import threading
+import time
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from syncd.alarms import conditions
 from syncd.sandbox import Org
-from syncd.store import Desk, Inbox, open_store
+from syncd.store import Alarms, Desk, Inbox, open_store, situation
 from tests.conftest import Syncd
 from tests.factories import event, payload
 from tests.operate.conftest import Commands
@@ -52,6 +54,48 @@ def test_keep_names_copies_by_the_time_and_removes_the_oldest_of_its_own_only(
     assert len(left) == 4
     assert "syncd-20200101T000000Z.db" not in left
     assert {"syncd-20200102T000000Z.db", "mine.db", "syncd-x.db"} < set(left)
+
+
+def alarms(command: Commands) -> list[str]:
+    return [alarm["words"] for alarm in command.json("status", code=None)["alarms"] if alarm["key"] == "backup"]
+
+
+def test_a_backup_that_fails_is_an_alarm_until_one_is_made(command: Commands, tmp_path: Path) -> None:
+    kept = tmp_path / "backups"
+    nightly = ("backup", "--keep", "2", "--alarm", str(kept))
+    kept.mkdir()
+    command(*nightly)
+    assert alarms(command) == []
+    kept.rename(tmp_path / "elsewhere")
+    command(*nightly, code=2)
+    (told,) = alarms(command)
+    assert told.startswith("The last backup failed: With --keep, FILE is a directory")
+    assert "; the last is of 20" in told
+    kept.touch()
+    command("backup", "--alarm", str(kept), code=3)
+    assert f"{kept} exists" in alarms(command)[0]
+    kept.unlink()
+    kept.mkdir()
+    command(*nightly)
+    assert alarms(command) == []
+
+
+def test_a_backup_that_is_missing_is_an_alarm_where_one_is_expected(
+    syncd: Syncd, command: Commands, tmp_path: Path
+) -> None:
+    def missing(days: int) -> bool:
+        now = time.time_ns() // 1_000_000 + days * 86_400_000
+        return "backup" in [alarm.key for alarm in conditions(situation(syncd.settings, Alarms(syncd.db), now))]
+
+    assert not missing(days=3)
+    command("backup", str(tmp_path / "by hand.db"))
+    assert not missing(days=3)
+    command("backup", "--alarm", str(tmp_path / "by a timer.db"))
+    assert (missing(days=1), missing(days=3)) == (False, True)
+    command("backup", str(tmp_path / "by hand again.db"))
+    assert missing(days=3)
+    command("backup", "--no-alarm", str(tmp_path / "the last.db"))
+    assert not missing(days=3)
 
 
 def test_a_copy_made_while_events_come_in_holds_all_that_were_there_when_it_began(
