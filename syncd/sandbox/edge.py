@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from werkzeug.wrappers import Response
 
 from syncd.sandbox.errors import CallError
-from syncd.sandbox.org import Call
+from syncd.sandbox.traffic import Call
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment

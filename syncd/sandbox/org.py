@@ -3,12 +3,9 @@
 import random
 import re
 import threading
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from syncd.sandbox import lifecycle
 from syncd.sandbox.bulk import Jobs
@@ -16,51 +13,29 @@ from syncd.sandbox.cursors import Cursors
 from syncd.sandbox.faults import Faults
 from syncd.sandbox.ids import canonical, make_id
 from syncd.sandbox.oauth import Logins
-from syncd.sandbox.objects import TASK_STATUS, standard_objects
+from syncd.sandbox.objects import TASK_STATUS
 from syncd.sandbox.rules import LOCK_WORDS, Actor, ValidationRule, archive
 from syncd.sandbox.saving import save
-from syncd.sandbox.schema import Field
-from syncd.sandbox.store import Store
+from syncd.sandbox.tables import Tables
+from syncd.sandbox.traffic import Traffic
 from syncd.sandbox.values import render
 
 if TYPE_CHECKING:
-    from syncd.sandbox.schema import Row, Scalar, SObject
+    from syncd.sandbox.schema import Scalar
 
 TIMESTAMPS = frozenset({"CreatedDate", "LastModifiedDate", "SystemModstamp", "CompletedDateTime"})
-CALLS_KEPT = 100_000
-WRITES_KEPT = 1_000_000
 WITH_ASSIGNMENT_RULES = ("Lead", "Account", "Case")
 
 
-@dataclass(slots=True)
-class Call:
-    """One HTTP call, noted on arrival. `status` is 0 while it has no answer, and for ever if the connection was cut;
-    `rows` is how many records it sent, asked for by id, or was given by a query."""
-
-    method: str
-    path: str
-    status: int = 0
-    rows: int | None = None
-    writing: bool = False
-
-
-class Write(NamedTuple):
-    """One record saved through the API."""
-
-    type: str
-    id: str
-    created: bool
-
-
-class Org:
+class Org(Tables, Traffic):
     """A Salesforce org in memory. Every method may be called from any thread."""
 
     def __init__(self, clock: Callable[[], datetime] = lambda: datetime.now(UTC), seed: int = 0) -> None:
-        self.lock = threading.RLock()
+        lock = threading.RLock()
+        Tables.__init__(self, lock)
+        Traffic.__init__(self, lock)
         self.random = random.Random(seed)  # noqa: S311 - chance of faults, repeatable
         self.clock = clock
-        self.objects: dict[str, SObject] = standard_objects()
-        self.store = Store(self.objects)
         self.faults = Faults(self.random)
         self.logins = Logins()
         self.cursors = Cursors()
@@ -76,14 +51,8 @@ class Org:
         self.unknown_field_refuses_call = False
         """Whether a collections write with an unknown field is refused as a whole (400) instead of row by row: it is
         not documented which, so a client must bear both."""
-        self._by_prefix = {one.prefix: name for name, one in self.objects.items()}
-        self._by_lower_name = {name.lower(): one for name, one in self.objects.items()}
         self._counters: dict[str, int] = {}
         self._rules: dict[str, str] = {}
-        self._calls: deque[Call] = deque(maxlen=CALLS_KEPT)
-        self.writes: deque[Write] = deque(maxlen=WRITES_KEPT)
-        self._idle = threading.Condition()
-        self._under_way = 0
         self.organization_id = make_id("00D", 1)
         self.integration_user, self.person = make_id("005", 1), make_id("005", 2)
         self._populate()
@@ -233,51 +202,6 @@ class Org:
         with self.lock:
             archive(self)
 
-    def hide_field(self, kind: str, name: str) -> None:
-        """Field-level security: the API user doesn't see it, as if it weren't there."""
-        with self.lock:
-            self.objects[kind].hidden.add(self.objects[kind].fields[name].name)
-
-    def show_field(self, kind: str, name: str) -> None:
-        with self.lock:
-            self.objects[kind].hidden.discard(name)
-
-    def read_only(self, kind: str, name: str) -> None:
-        """Field-level security: visible, but not to be written through the API."""
-        with self.lock:
-            self.objects[kind].make_read_only(name)
-
-    def hide_object(self, kind: str) -> None:
-        """The API user has no access to it: it isn't there."""
-        with self.lock:
-            self._by_lower_name.pop(kind.lower(), None)
-
-    def show_object(self, kind: str) -> None:
-        with self.lock:
-            self._by_lower_name[kind.lower()] = self.objects[kind]
-
-    def forbid_creating(self, kind: str) -> None:
-        """The API user may read and edit these records but not make new ones."""
-        with self.lock:
-            self.objects[kind].createable = False
-
-    def add_field(self, kind: str, name: str, **about: Any) -> None:
-        """A custom field; keywords as in `schema.Field` (type, length, external_id, unique, values, default, …)."""
-        if not name.endswith("__c"):
-            raise ValueError(f"the name of a custom field ends in __c: {name}")
-        about.setdefault("label", name.removesuffix("__c").replace("_", " "))
-        if about.get("type", "string") == "string":
-            about.setdefault("length", 255)
-        if about.get("type") == "boolean":
-            about = {"nillable": False, "default": False} | about
-        column = Field(name, **about)
-        with self.lock:
-            self.objects[kind].put(column)
-            table = self.store.tables[kind]
-            table.rows = {key: row | {name: column.default} for key, row in table.rows.items()}
-            if column.indexed:
-                table.add_index(name)
-
     def expire_sessions(self) -> None:
         """Every session id issued so far is worth nothing."""
         self.logins.expire()
@@ -291,49 +215,6 @@ class Org:
     def allow_logins(self) -> None:
         self.logins.refusal = None
 
-    # What was called
-
-    @property
-    def calls(self) -> list[Call]:
-        with self.lock:
-            return list(self._calls)
-
-    def calls_count(self, *, writing: bool | None = None) -> int:
-        return sum(1 for call in self.calls if writing is None or call.writing == writing)
-
-    def note(self, call: Call) -> Call:
-        with self.lock:
-            self._calls.append(call)
-        return call
-
-    @contextmanager
-    def under_way(self) -> Iterator[None]:
-        """A call being answered, or held back by a fault."""
-        with self._idle:
-            self._under_way += 1
-        try:
-            yield
-        finally:
-            with self._idle:
-                self._under_way -= 1
-                self._idle.notify_all()
-
-    @property
-    def is_busy(self) -> bool:
-        """Whether a call is under way."""
-        with self._idle:
-            return self._under_way > 0
-
-    def wait_until_idle(self, seconds: float = 60) -> bool:
-        """Until no call is under way, those included whose client has given up; False if that took too long."""
-        with self._idle:
-            return self._idle.wait_for(lambda: self._under_way == 0, seconds)
-
-    def forget_calls(self) -> None:
-        with self.lock:
-            self._calls.clear()
-            self.writes.clear()
-
     # For the parts of this package
 
     def catch_up(self) -> None:
@@ -344,21 +225,6 @@ class Org:
             if self._archived_on:
                 archive(self)
             self._archived_on = today
-
-    def sobject(self, name: str) -> "SObject | None":
-        """By API name, whatever its case."""
-        return self._by_lower_name.get(name.lower())
-
-    def type_of(self, record_id: str) -> str:
-        """The object a key prefix belongs to; empty if to none here."""
-        return self._by_prefix.get(record_id[:3], "")
-
-    def row(self, record_id: str) -> "Row | None":
-        kind = self.type_of(record_id)
-        return self.store.tables[kind].rows.get(record_id) if kind else None
-
-    def wrote(self, kind: str, record_id: str, *, created: bool) -> None:
-        self.writes.append(Write(kind, record_id, created))
 
     def new_id(self, prefix: str) -> str:
         self._counters[prefix] = self._counters.get(prefix, 0) + 1
