@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from syncd.bounces import Reason
 from syncd.config import Bind, Secrets, Settings, format_duration, from_mapping, load, parse_duration
 from syncd.config.lines import Key, locate
-from syncd.config.models import BounceReason, ByReasonSection
+from syncd.config.rule_sections import BounceReason, ByReasonSection
 from syncd.config.schema import keys, sample, toml, variable
 from syncd.errors import ConfigError
 from syncd.model import SENDERS_FAULT, Rules, SoftBounceRule

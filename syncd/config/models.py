@@ -1,12 +1,14 @@
-"""The keys, their defaults and what they allow. `config/syncd.example.toml` says what each is for."""
+"""The keys, their defaults and what they allow, but for [rules]. `config/syncd.example.toml` says what each is for."""
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationInfo, field_validator
+from pydantic import Field, PrivateAttr, ValidationInfo, field_validator
 
+from syncd.config.rule_sections import RulesSection
 from syncd.config.secret_files import Secrets
+from syncd.config.section import Section, section
 from syncd.config.values import (
     SQLITE,
     ApiName,
@@ -23,13 +25,11 @@ from syncd.config.values import (
     Sequence,
     StoreUrl,
     SubjectTemplate,
-    Timezone,
     parse_duration,
     wrong,
 )
-from syncd.model import Rules, SoftBounceRule
+from syncd.model import Rules
 
-MAX_DAYS = 3650
 _NEEDED = {
     "jwt": ("username", "consumer_key"),
     "client_credentials": ("my_domain", "consumer_key"),  # the flow exists on the org's own host only
@@ -37,16 +37,6 @@ _NEEDED = {
     "password": ("username", "consumer_key"),
 }
 """auth → the keys it cannot do without."""
-
-
-def _section() -> Any:
-    """A section left out is one whose keys are all left out: its defaults are checked like written values."""
-    return Field(default_factory=dict, validate_default=True)
-
-
-class Section(BaseModel):
-    # strict: threshold = true or "5" would otherwise pass for a number
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, hide_input_in_errors=True)
 
 
 class StoreSection(Section):
@@ -129,89 +119,9 @@ class PersonAccountFields(ObjectFields):
 class FieldsSection(Section):
     """Named like Salesforce's objects, so that a record's type finds its fields."""
 
-    Contact: ObjectFields = _section()
-    Lead: ObjectFields = _section()
-    Account: PersonAccountFields = _section()
-
-
-BounceReason = Literal[
-    "address_unknown",
-    "domain_unknown",
-    "mailbox_disabled",
-    "mailbox_full",
-    "blocked",
-    "content",
-    "policy",
-    "sender_auth",
-    "too_large",
-    "rate_limited",
-    "network",
-    "relaying",
-    "other",
-]
-"""Those of syncd.bounces, which stands above the configuration; a test holds them together."""
-
-Threshold = Annotated[int, Field(ge=0, le=1000)]
-
-
-class HardBounceSection(Section):
-    spare: Annotated[tuple[BounceReason, ...], Sequence] = ()
-
-
-class ByReasonSection(Section):
-    """Thresholds of their own; 0 is none."""
-
-    address_unknown: Threshold = 0
-    domain_unknown: Threshold = 0
-    mailbox_disabled: Threshold = 0
-    mailbox_full: Threshold = 0
-    blocked: Threshold = 0
-    content: Threshold = 0
-    policy: Threshold = 0
-    sender_auth: Threshold = 0
-    too_large: Threshold = 0
-    rate_limited: Threshold = 0
-    network: Threshold = 0
-    relaying: Threshold = 0
-    other: Threshold = 0
-
-
-class SoftBounceSection(Section):
-    # Each validator sees the fields above its own, so the order is part of the checks.
-    threshold: int = Field(5, ge=1, le=1000)
-    max_per_day: int = Field(1, ge=1, le=1000)
-    window_days: int = Field(365, ge=1, le=MAX_DAYS, validate_default=True)
-    span_days: int = Field(7, ge=0, le=MAX_DAYS, validate_default=True)
-    ignore_reasons: Annotated[tuple[BounceReason, ...], Sequence] = (
-        "blocked",
-        "content",
-        "policy",
-        "sender_auth",
-        "rate_limited",
-        "too_large",
-    )
-    pause_days: int = Field(7, ge=0, le=MAX_DAYS)
-    by_reason: ByReasonSection = _section()
-
-    @field_validator("window_days")
-    @classmethod
-    def _threshold_can_be_reached(cls, value: int, info: ValidationInfo) -> int:
-        threshold, max_per_day = info.data.get("threshold"), info.data.get("max_per_day")
-        if threshold and max_per_day and (days := (threshold - 1) // max_per_day) > value:
-            raise wrong(
-                f"is {value}, too short to count to threshold = {threshold} with max_per_day = {max_per_day}: "
-                f"that takes {days} days, so nothing would ever be marked",
-                days,
-            )
-        return value
-
-    @field_validator("span_days")
-    @classmethod
-    def _span_fits_the_window(cls, value: int, info: ValidationInfo) -> int:
-        window_days = info.data.get("window_days")
-        if window_days is not None and value >= window_days:
-            raise wrong(f"is {value}; it must be less than window_days = {window_days}", min(7, window_days - 1))
-        return value
+    Contact: ObjectFields = section()
+    Lead: ObjectFields = section()
+    Account: PersonAccountFields = section()
 
 
 class ExternalIdSection(Section):
@@ -236,13 +146,6 @@ class MappingSection(Section):
         if whid in ("external_id", "auto") and not any(field for _, field in value):
             raise wrong(f'names no field; whid = "{whid}" needs one', {"Contact": "Sarbacane_Id__c"})
         return value
-
-
-class RulesSection(Section):
-    timezone: Timezone = "UTC"
-    lift_on_success: bool = True
-    hard_bounce: HardBounceSection = _section()
-    soft_bounce: SoftBounceSection = _section()
 
 
 class ActivitiesSection(Section):
@@ -291,19 +194,19 @@ class Settings(Section):
     """The whole configuration. Made by `load`, or by `from_mapping` where there is no file."""
 
     secrets_dir: Directory = Path("/etc/syncd/secrets")
-    store: StoreSection = _section()
-    receiver: ReceiverSection = _section()
-    dashboard: DashboardSection = _section()
-    sync: SyncSection = _section()
-    brake: BrakeSection = _section()
-    salesforce: SalesforceSection = _section()
-    mapping: MappingSection = _section()
-    fields: FieldsSection = _section()
-    rules: RulesSection = _section()
-    activities: ActivitiesSection = _section()
-    alerts: AlertsSection = _section()
-    logs: LogsSection = _section()
-    retention: RetentionSection = _section()
+    store: StoreSection = section()
+    receiver: ReceiverSection = section()
+    dashboard: DashboardSection = section()
+    sync: SyncSection = section()
+    brake: BrakeSection = section()
+    salesforce: SalesforceSection = section()
+    mapping: MappingSection = section()
+    fields: FieldsSection = section()
+    rules: RulesSection = section()
+    activities: ActivitiesSection = section()
+    alerts: AlertsSection = section()
+    logs: LogsSection = section()
+    retention: RetentionSection = section()
     _credentials_dir: Path | None = PrivateAttr(None)
 
     def with_credentials(self, directory: Path | None) -> "Settings":
@@ -320,20 +223,8 @@ class Settings(Section):
             timezone=self.rules.timezone,
             lift_on_success=self.rules.lift_on_success,
             hard_bounce_spare=frozenset(self.rules.hard_bounce.spare),
-            soft_bounce=self._soft_bounce_rule(),
+            soft_bounce=self.rules.soft_bounce.rule(),
             activity_kinds=frozenset(self.activities.on),
             activities=self.activities.mode,
             subject=self.activities.subject,
-        )
-
-    def _soft_bounce_rule(self) -> SoftBounceRule:
-        section = self.rules.soft_bounce
-        return SoftBounceRule(
-            threshold=section.threshold,
-            window_days=section.window_days,
-            max_per_day=section.max_per_day,
-            span_days=section.span_days,
-            ignore_reasons=frozenset(section.ignore_reasons),
-            pause_days=section.pause_days,
-            by_reason=tuple((reason, own) for reason, own in section.by_reason.model_dump().items() if own),
         )
