@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from syncd.model import Event, Kind
 from syncd.sarbacane import details
+from syncd.store.cases import read_decisions
 from syncd.store.sqlite import rows
-from syncd.store.work import Work
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -50,7 +50,7 @@ class Histories:
             mail: dict[int, dict[str, list[Event]]] = defaultdict(lambda: defaultdict(list))
             for subject, address, *columns in rows(self._db, _EVENTS, (start, end)):
                 mail[subject][address].append(_event(address, *columns))
-            decisions = Work(self._db).decisions(json.dumps(list(mail)))
+            decisions = read_decisions(self._db, json.dumps(list(mail)))
             for subject, of_subject in mail.items():
                 yield History(subject, of_subject, decisions[subject])
 

@@ -6,21 +6,18 @@ Every write is a short transaction of at most a hundred rows, so that the receiv
 from __future__ import annotations
 
 import json
-from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from syncd.ids import record_id
-from syncd.model import Aspect, Case, Decision, Kind, Ledger, Recipient, Subject, Verdict
-from syncd.sarbacane import reread
+from syncd.model import Case, Kind, Subject
 from syncd.store import forget, lease, mailed, prune, totals
-from syncd.store.ledger import read_ledgers
+from syncd.store.cases import read_cases
 from syncd.store.matching import DUE, SUBJECT, Matching
 from syncd.store.sqlite import ROWS_A_TRANSACTION, chunks, insert, many, pause, rows, transaction
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from syncd.model import Event
 
 FOLDED_AT_ONCE = 25
 """Events; each is about five rows."""
@@ -243,57 +240,10 @@ class Work(Matching):
         Those whose facts cannot be read are left out, and named in `spoilt` with what is wrong; without it, raised.
         """
         wrong: dict[int, Exception] = {} if spoilt is None else spoilt
-        ids = json.dumps([subject.id for subject in subjects])
-        recipients: dict[int, list[Recipient]] = defaultdict(list)
-        for subject_id, *columns in rows(
-            self._db,
-            "SELECT subject_id, id, address, whid, lookups, matched FROM recipients"
-            " WHERE subject_id IN (SELECT value FROM json_each(?)) ORDER BY id",
-            (ids,),
-        ):
-            recipients[subject_id].append(Recipient(*columns))
-        events = self._histories(ids, wrong)
-        decisions = self.decisions(ids)
-        ledgers = read_ledgers(self._db, ids, decisions, wrong)
+        found = read_cases(self._db, subjects, wrong)
         if wrong and spoilt is None:
             raise next(iter(wrong.values()))
-        return [
-            Case(
-                subject,
-                tuple(recipients[subject.id]),
-                tuple(events[subject.id]),
-                tuple(decisions[subject.id]),
-                ledgers.get(subject.id, Ledger()),
-            )
-            for subject in subjects
-            if subject.id not in wrong
-        ]
-
-    def _histories(self, ids: str, wrong: dict[int, Exception]) -> dict[int, list[Event]]:
-        events: dict[int, list[Event]] = defaultdict(list)
-        for subject_id, raw, received_at in rows(
-            self._db,
-            "SELECT r.subject_id, e.raw, e.received_at FROM recipients r JOIN timeline t ON t.recipient_id = r.id"
-            " JOIN events e ON e.id = t.event_id WHERE r.subject_id IN (SELECT value FROM json_each(?))",
-            (ids,),
-        ):
-            try:
-                events[subject_id].append(reread(raw, received_at))
-            except Exception as error:
-                wrong[subject_id] = error
-        return events
-
-    def decisions(self, ids: str) -> dict[int, list[Decision]]:
-        """By subject id; `ids` is a JSON array."""
-        decisions: dict[int, list[Decision]] = defaultdict(list)
-        for subject_id, aspect, verdict, *columns in rows(
-            self._db,
-            "SELECT subject_id, aspect, verdict, at, through, by, note, sf_id FROM decisions"
-            " WHERE subject_id IN (SELECT value FROM json_each(?)) ORDER BY id",
-            (ids,),
-        ):
-            decisions[subject_id].append(Decision(Aspect(aspect), Verdict(verdict), *columns))
-        return decisions
+        return found
 
 
 _ANSWERED = "SELECT 1 FROM changes c WHERE c.subject_id = subjects.id AND c.run_id = subjects.run_id AND c.state"
