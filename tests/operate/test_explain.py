@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncd.cli.story import _SENTENCES
+from syncd.cli.sentences import SENTENCES
 from syncd.explain import ASPECTS, BOUNCED, Weight, judge
 from syncd.model import BEFORE_ALL, Aspect, Kind, Outcome, Rules, SoftBounceRule, State, What
 from syncd.rules import invalid
@@ -150,7 +150,7 @@ def test_whatever_may_become_of_a_mark_or_an_opt_out_has_its_sentence() -> None:
     }
     for what in (*ASPECTS[Aspect.INVALID], *ASPECTS[Aspect.OPTED_OUT]):
         for state in set(State) - {it for of, it in never if of is what}:
-            assert f"{what.value}_{state.value}" in _SENTENCES
+            assert f"{what.value}_{state.value}" in SENTENCES
 
 
 def test_it_says_which_bounces_their_reason_leaves_out(command: Commands, syncd: Syncd, contact: str) -> None:
