@@ -65,7 +65,11 @@ def changes_of_activities(
 
 def is_due(case: Case, rules: Rules) -> bool:
     """Whether an activity is to be written, now or with the next ones."""
-    return any(_is_stale(engagement, case.ledger, rules) for engagement in engagements(case.events, rules))
+    return any_stale(engagements(case.events, rules), case.ledger, rules)
+
+
+def any_stale(engaged: Iterable[Engagement], ledger: Ledger, rules: Rules) -> bool:
+    return any(_is_stale(engagement, ledger, rules) for engagement in engaged)
 
 
 def activity_token(sf_id: str, key: str) -> str:

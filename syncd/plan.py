@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from syncd.activities import changes_of_activities, is_due
+from syncd.activities import any_stale, changes_of_activities
 from syncd.figures import are_due, shown
 from syncd.marks import BOUNCE_ROLES, changes_of_mark, evidence, is_blank, moved, same, writable
 from syncd.model import ActivityState, Aspect, Change, Decision, Plan, Remembered, State, Verdict, What
@@ -54,7 +54,8 @@ def wants_record(case: Case, rules: Rules, figures: Collection[str] = ()) -> boo
         return True
     everywhere = tuple(dict.fromkeys(recipient.address for recipient in case.recipients))
     said = standing(case.events, everywhere, case.decisions, rules)
-    return bool(said.invalid or said.opted_out) or is_due(case, rules) or are_due(case, rules, figures)
+    asks = said.invalid or said.opted_out or any_stale(said.engagements, case.ledger, rules)
+    return bool(asks) or are_due(case, rules, figures)
 
 
 def opt_out_is_stuck(case: Case, record: Record) -> bool:
