@@ -1,32 +1,26 @@
 """Erasing a person: every trace of an address, and of what Sarbacane calls its owner (whId), but for the counts.
 
-What stays is a tombstone that holds a keyed digest: it keeps events dated before it from coming back, by a retry or an
-import. An unsubscribe or complaint that Salesforce had not been told is honoured all the same: those that it had are
-known by a digest of their key. Backups and Salesforce are not reached from here.
+What stays is a tombstone. Backups and Salesforce are not reached from here.
 """
 
 from __future__ import annotations
 
 import json
-import secrets
 import time
 from dataclasses import dataclass
-from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
-from syncd.rules import OPT_OUTS
+from syncd.store import tombstones
 from syncd.store.mentions import GONE, NOBODY, Mentions, Person
 from syncd.store.sqlite import PAUSE, chunks, many, rows, transaction
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from sqlite_utils import Database
 
 EVENTS_A_PAGE = 10_000
 BODIES_A_PAGE = 10
-_SALT = "forgotten_salt"
-_OPT_OUTS = {kind.value for kind in OPT_OUTS}
 _GOING_ON = "forgetting"
 
 
@@ -42,20 +36,6 @@ class Erased:
     mentions: int = 0
     others: tuple[str, ...] = ()  # other addresses with the same whId, which stay
     not_opted_out: tuple[str, ...] = ()  # records, or whIds, of an opt-out that Salesforce was not told
-
-
-def late(db: Database, events: Iterable[tuple[int, int, str, str]]) -> set[int]:
-    """Of (id, at, kind, address): those that were forgotten before they came. Inside the caller's transaction."""
-    salt = _salt(db)
-    if not salt:
-        return set()
-    forgotten = dict(rows(db, "SELECT digest, at FROM forgotten"))
-    return {
-        event_id
-        for event_id, at, kind, address in events
-        if at <= forgotten.get(_digest(salt, address.encode(errors="surrogatepass")), -1)
-        and (kind not in _OPT_OUTS or _digest(salt, _key(db, event_id)) in forgotten)
-    }
 
 
 class Forget:
@@ -107,12 +87,8 @@ class Forget:
 
     def _tombstone(self, now: int) -> None:
         with transaction(self._db):
-            if not _salt(self._db):
-                self._db.execute("INSERT INTO meta VALUES (?, ?)", (_SALT, secrets.token_hex(16)))
-            salt, told = _salt(self._db), _OPT_OUTS_OF.format(which="e.key", told=1)
-            digests = [_digest(salt, self._address.encode(errors="surrogatepass"))]
-            digests += [_digest(salt, key) for (key,) in rows(self._db, told, (self._address,))]
-            many(self._db, "INSERT OR REPLACE INTO forgotten VALUES (?, ?)", [(digest, now) for digest in digests])
+            told = rows(self._db, _OPT_OUTS_OF.format(which="e.key", told=1), (self._address,))
+            tombstones.put(self._db, self._address, [key for (key,) in told], now)
             left = json.dumps({"ids": sorted(self.person.ids), "whids": sorted(self.person.whids)})
             self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (_GOING_ON, left))
 
@@ -241,19 +217,6 @@ def fold_back(db: Database) -> bool:
 def compact(db: Database) -> None:
     """Writes the whole store anew, without what unused space still holds. Nobody else may use it meanwhile."""
     db.execute("VACUUM")
-
-
-def _salt(db: Database) -> str:
-    found = rows(db, "SELECT value FROM meta WHERE name = ?", (_SALT,))
-    return str(found[0][0]) if found else ""
-
-
-def _key(db: Database, event_id: int) -> bytes:
-    return bytes(rows(db, "SELECT key FROM events WHERE id = ?", (event_id,))[0][0])
-
-
-def _digest(salt: str, of: bytes) -> bytes:
-    return blake2b(of, digest_size=16, key=salt.encode()).digest()
 
 
 _OPT_OUTS_OF = """SELECT {which} FROM recipients r JOIN subjects s ON s.id = r.subject_id

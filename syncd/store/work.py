@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from syncd.ids import record_id
 from syncd.model import Case, Kind, Subject
-from syncd.store import forget, lease, mailed, prune, totals
+from syncd.store import lease, mailed, prune, tombstones, totals
 from syncd.store.cases import read_cases
 from syncd.store.matching import DUE, SUBJECT, Matching
 from syncd.store.sqlite import ROWS_A_TRANSACTION, chunks, insert, many, pause, rows, transaction
@@ -122,7 +122,7 @@ class Work(Matching):
                 " WHERE f.event_id <= ? ORDER BY f.event_id LIMIT ?",
                 (through, FOLDED_AT_ONCE),
             )
-            late = forget.late(self._db, [event[:4] for event in fresh])
+            late = tombstones.late(self._db, [event[:4] for event in fresh])
             late |= prune.late(self._db, fresh)
             many(self._db, "DELETE FROM events WHERE id = ?", [(event_id,) for event_id in late])
             known = [event for event in fresh if event[0] not in late]
