@@ -6,10 +6,8 @@ There is no second path: each verb adds facts or makes subjects due, and a run d
 from __future__ import annotations
 
 import os
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing, nullcontext
 from dataclasses import dataclass, field
-from multiprocessing import get_context
 from typing import TYPE_CHECKING, Any
 
 from syncd.backtest import compare
@@ -193,6 +191,10 @@ def backtest(path: Path, now: Rules, then: Rules, *, processes: int | None = Non
     if many == 1:
         yield from ((task[2], _compared(task)) for task in tasks)
         return
+    # here, since no other verb has use for processes
+    from concurrent.futures import ProcessPoolExecutor
+    from multiprocessing import get_context
+
     # spawned, not forked: a connection to SQLite must not be carried over
     with ProcessPoolExecutor(many, mp_context=get_context("spawn")) as pool:
         for task, found in zip(tasks, pool.map(_compared, tasks), strict=True):
