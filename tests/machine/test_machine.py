@@ -266,6 +266,16 @@ def test_the_nightly_backup_is_made_by_its_unit_and_only_so_many_are_kept(machin
     assert kept[-1] > "/var/lib/syncd/backups/syncd-202502"
 
 
+def test_a_nightly_backup_that_fails_is_an_alarm_until_one_is_made(machine: Machine, running: str) -> None:
+    def alarms() -> str:
+        return machine.shell("syncd status | grep ^ALARM || true")
+
+    machine.shell("mv /var/lib/syncd/backups /var/lib/syncd/aside; ! systemctl start syncd-backup")
+    assert "The last backup failed" in alarms()
+    machine.shell("mv /var/lib/syncd/aside /var/lib/syncd/backups; systemctl start syncd-backup")
+    assert "backup" not in alarms()
+
+
 def test_uninstalling_leaves_configuration_and_data(machine: Machine, running: str) -> None:
     said = machine.run("make", "-C", "/src", "uninstall")
     assert "/etc/syncd " in said
