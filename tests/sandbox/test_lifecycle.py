@@ -1,5 +1,6 @@
 """What people do to whole records, and what the API then says of them."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -29,6 +30,35 @@ def test_the_loser_of_a_merge_is_deleted_and_names_its_master(api: Api, org: Org
     (row,) = api.query(FATE.format(loser), "queryAll")["records"]
     assert (row["IsDeleted"], row["MasterRecordId"]) == (True, contact)
     assert api.refusal("Contact", {"id": loser, "Title": "x"})[0] == "ENTITY_IS_DELETED"
+
+
+@pytest.mark.parametrize(
+    ("kind", "gone"),
+    [
+        ("Contact", "IsDeleted = true AND MasterRecordId != null"),
+        ("Lead", "(IsConverted = true OR (IsDeleted = true AND MasterRecordId != null))"),
+        ("Account", "IsDeleted = true AND MasterRecordId != null"),
+    ],
+)
+def test_what_was_merged_or_converted_since_a_moment_is_found(api: Api, org: Org, kind: str, gone: str) -> None:
+    """SOAP API guide, merge(), "List merged records"."""
+    at = datetime(2026, 11, 24, 12, tzinfo=UTC)
+    org.clock = lambda: at
+    company = {"Company": "Durand SA"} if kind == "Lead" else {}
+    name = {"Name": "Durand"} if kind == "Account" else {"LastName": "Durand", **company}
+    master, early, late, deleted, restored = (org.add(kind, **name) for _ in range(5))
+    org.merge(master, [early, restored])
+    at += timedelta(hours=1)
+    org.merge(master, [late])
+    org.undelete(restored)
+    org.delete(deleted)
+    found = [late]
+    if kind == "Lead":
+        org.convert(master)
+        found = sorted((late, master))
+    soql = f"SELECT Id FROM {kind} WHERE SystemModstamp >= 2026-11-24T12:30:00+00:00 AND {gone}"
+    assert [row["Id"] for row in api.query(soql, "queryAll")["records"]] == found
+    assert [row["Id"] for row in api.query(soql)["records"]] == [one for one in found if one == master]
 
 
 def test_what_hung_on_the_loser_hangs_on_the_master(org: Org, contact: str) -> None:
