@@ -7,6 +7,7 @@
     intend    every change is committed with before, after and why, before the first call
     brake     marks that are too many of one kind, and what of a send goes to the wrong records, wait for a person
     apply     the calls that change Salesforce, and their receipts
+    learn     once a day, which records have become others: what they were is due for the next run
     release   the claims are given back; what is to be tried again is due later
 
 A crash at any point loses nothing: claims of a dead run are freed by the next one, and what it may have written is
@@ -30,6 +31,7 @@ from syncd.engine.bulk import settle_jobs
 from syncd.engine.context import BY_CONFIGURATION, Context, Options, Stopped, Summary, assemble
 from syncd.engine.gather import gather
 from syncd.engine.guard import Guard
+from syncd.engine.moves import learn_moves
 from syncd.engine.undoing import undo
 from syncd.engine.unsure import must_wait
 from syncd.errors import BudgetSpent, ConfigError, Fatal, Retriable
@@ -82,6 +84,7 @@ def run(
                 settle_jobs(c, said)
         trouble = _plan_all(c, said, brake, started, show_again_in=0 if write else show_again_in, tasks_at=tasks_at)
         _carry_out(c, said, brake, write=write)
+        learn_moves(c, said, started)
         if trouble:
             raise trouble
         if write and tasks_at <= started:

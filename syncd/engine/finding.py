@@ -64,7 +64,8 @@ def _has(c: Context, case: Case, record: Record, reading: Reading, found: Found)
     """The record that a case names; the store has to be told if that was not known, is another one, or is back."""
     found.records[record.id] = record
     _restored(c, case, record, reading, found)
-    if case.subject.sf_id != record.id or any(recipient.lookups for recipient in case.recipients):
+    is_back = record.id in reading.moves or any(recipient.lookups for recipient in case.recipients)
+    if is_back or case.subject.sf_id != record.id:
         found.matches.append(Match(case.subject, record.id, record.object, "" if case.subject.sf_id else "id"))
 
 

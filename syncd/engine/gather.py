@@ -11,7 +11,7 @@ from syncd.ids import record_id
 from syncd.plan import wants_record
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Container, Mapping, Sequence
 
     from syncd.engine.context import Context, Summary
     from syncd.engine.guard import Guard
@@ -29,9 +29,10 @@ def gather(
     """
     cases = guard.cases(page)
     named = {case.subject.id: name for case in cases if (name := _named(c, case))}
-    known = c.work.known(name.id for name in named.values())
+    names = {name.id for name in named.values()}
+    known, gone = c.work.known(names), c.work.led_to(names)
     wants = partial(wants_record, rules=rules, figures=figures)
-    wanted = [case for case in cases if _belongs(case, named, known) or guard.think(case, wants)]
+    wanted = [case for case in cases if _belongs(case, named, known, gone) or guard.think(case, wants)]
     found = find(c, said, guard, wanted, named)
     if found.matches:
         cases = _attached(c, said, guard, page, cases, found)
@@ -55,7 +56,8 @@ def _named(c: Context, case: Case) -> RecordId | None:
     return record_id(case.subject.sf_id) if case.subject.sf_id else c.crm.lookup.named(case.recipients[0].whid)
 
 
-def _belongs(case: Case, named: Mapping[int, RecordId], known: set[str]) -> bool:
-    """Another recipient of a record that is known already: its history belongs there, whatever it says."""
+def _belongs(case: Case, named: Mapping[int, RecordId], known: Container[str], gone: Container[str]) -> bool:
+    """Its history belongs to that of another record, whatever it says: its own has become that one, or it is only
+    another recipient of one that is known already."""
     name = named.get(case.subject.id)
-    return name is not None and not case.subject.sf_id and name.id in known
+    return name is not None and (name.id in gone or (not case.subject.sf_id and name.id in known))

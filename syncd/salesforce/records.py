@@ -12,6 +12,7 @@ from simple_salesforce.format import format_soql
 
 from syncd.errors import Fatal, Refused
 from syncd.figures import FIGURES
+from syncd.ids import record_id
 from syncd.model import Move, Record, Shape
 from syncd.salesforce.errors import misread, receipt, results
 
@@ -93,7 +94,7 @@ class Records:
                 if row.get("IsPersonAccount") and row.get("AccountId"):
                     accounts[str(row["AccountId"])] = sf_id
                 elif row.get("IsConverted"):
-                    _converted(row, into)
+                    _has_gone(row, object_, into)
                 else:
                     into.records[sf_id] = _record(row, object_, self._describe(object_))
         for row in self._read("Account", list(accounts), into):
@@ -122,13 +123,20 @@ class Records:
             some = list(ids[start : start + IDS_A_QUERY])
             soql = format_soql(f"SELECT {', '.join(['Id', *fields])} FROM {object_} WHERE Id IN {{}}", some)
             for row in self._session.query(soql, deleted=True):
-                sf_id = str(row["Id"])
-                if row.get("MasterRecordId"):
-                    into.moves[sf_id] = Move(sf_id, str(row["MasterRecordId"]), "merged")
-                elif row.get("IsConverted"):
-                    _converted(row, into)
-                elif object_ == "Contact" and row.get("IsPersonAccount") and row.get("AccountId"):
-                    into.moves[sf_id] = Move(sf_id, str(row["AccountId"]), "person")
+                _has_gone(row, object_, into)
+
+    def moved_since(self, object_: str, since: int) -> Iterator[list[Move]]:
+        """Where records of this object went that were merged away or converted since then, a call's at a time.
+
+        As the SOAP API guide has it (merge(), "List merged records"); SystemModstamp has an index (help 000386977).
+        """
+        fields, gone = "Id, MasterRecordId", "IsDeleted = true AND MasterRecordId != null"
+        if object_ == "Lead":
+            fields, gone = f"{fields}, {', '.join(LINKS[object_])}", f"(IsConverted = true OR ({gone}))"
+        moment = datetime.fromtimestamp(since / 1000, UTC)
+        soql = format_soql(f"SELECT {fields} FROM {object_} WHERE SystemModstamp >= {{}} AND {gone}", moment)
+        for page in self._session.pages(soql, deleted=True):
+            yield [move for row in page if (move := _move(row, object_)) and _leads_on(move)]
 
     def _read(self, object_: str, wanted: Sequence[str], into: Reading) -> list[Mapping[str, Any]]:
         """The rows. One object that the user cannot see is no reason to leave the others."""
@@ -220,9 +228,26 @@ def _record(row: Mapping[str, Any], object_: str, described: _Described) -> Reco
     return Record(str(row["Id"]), object_, tuple(a for a in addresses if a), values, described.shape, contact)
 
 
-def _converted(row: Mapping[str, Any], into: Reading) -> None:
-    if row.get("ConvertedContactId"):
-        into.moves[str(row["Id"])] = Move(str(row["Id"]), str(row["ConvertedContactId"]), "converted")
+def _has_gone(row: Mapping[str, Any], object_: str, into: Reading) -> None:
+    if move := _move(row, object_):
+        into.moves[move.sf_id] = move
+
+
+def _move(row: Mapping[str, Any], object_: str) -> Move | None:
+    """Which record this one has become, or is one half of."""
+    sf_id = str(row.get("Id"))
+    if row.get("MasterRecordId"):
+        return Move(sf_id, str(row["MasterRecordId"]), "merged")
+    if row.get("IsConverted"):
+        return Move(sf_id, str(row["ConvertedContactId"]), "converted") if row.get("ConvertedContactId") else None
+    if object_ == "Contact" and row.get("IsPersonAccount") and row.get("AccountId"):
+        return Move(sf_id, str(row["AccountId"]), "person")
+    return None
+
+
+def _leads_on(move: Move) -> bool:
+    """From one record that mail may be sent to, to another: what else is told is not remembered."""
+    return record_id(move.sf_id) is not None and record_id(move.to_id) is not None and move.sf_id != move.to_id
 
 
 def _untold(error: Fatal, ids: Iterable[str], into: Reading) -> None:

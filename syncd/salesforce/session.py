@@ -21,7 +21,7 @@ from syncd.salesforce.errors import misread, refuse, translate
 from syncd.salesforce.login import expired, log_in
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from syncd.budget import Budget
     from syncd.config import Secrets
@@ -219,12 +219,16 @@ class Session:
         )
 
     def query(self, soql: str, *, deleted: bool = False) -> list[dict[str, Any]]:
-        """All rows of a query, page by page; `deleted`: with deleted and archived ones."""
-        found, page = _page(self.call("GET", "queryAll" if deleted else "query", params={"q": soql}))
-        while page:
-            more, page = _page(self.call("GET", page.split(f"/v{self._settings.api_version}/", 1)[-1]))
-            found += more
-        return found
+        """All rows of a query; `deleted`: with deleted and archived ones."""
+        return [row for page in self.pages(soql, deleted=deleted) for row in page]
+
+    def pages(self, soql: str, *, deleted: bool = False) -> Iterator[list[dict[str, Any]]]:
+        """The rows of a query, a call's at a time."""
+        found, following = _page(self.call("GET", "queryAll" if deleted else "query", params={"q": soql}))
+        yield found
+        while following:
+            found, following = _page(self.call("GET", following.split(f"/v{self._settings.api_version}/", 1)[-1]))
+            yield found
 
     def fields_of(self, object_: str) -> dict[str, dict[str, Any]]:
         """What describe says of each field, by name."""

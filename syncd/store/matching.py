@@ -28,11 +28,11 @@ class Matching:
         self._db = db
 
     def known(self, sf_ids: Iterable[str]) -> set[str]:
-        """Those of these ids that are, or lead to, a record that has a subject already."""
+        """Those of these ids that are a record that has a subject already."""
         return {sf_id for (sf_id,) in rows(self._db, _KNOWN, (json.dumps(list(sf_ids)),))}
 
     def led_to(self, sf_ids: Iterable[str]) -> dict[str, Move]:
-        """What is remembered of these ids: where they lead."""
+        """What is remembered of these ids, and of those that they lead to: where they lead."""
         return {row[0]: Move(*row) for row in rows(self._db, _LED_TO, (json.dumps(list(sf_ids)),))}
 
     def ids_of(self, subject_ids: Iterable[int]) -> dict[int, list[str]]:
@@ -62,10 +62,24 @@ class Matching:
                 for move in chunk:
                     self._db.execute("DELETE FROM moved WHERE sf_id = ?", (move.to_id,))
                     self._db.execute("UPDATE moved SET to_id = ? WHERE to_id = ?", (move.to_id, move.sf_id))
-                    self._db.execute(
-                        "INSERT OR REPLACE INTO moved (sf_id, to_id, how, seen_at) VALUES (?, ?, ?, ?)",
-                        (move.sf_id, move.to_id, move.how, now),
-                    )
+                    self._db.execute(_MOVED, (move.sf_id, move.to_id, move.how, now))
+
+    def told(self, moves: Iterable[Move], now: int) -> None:
+        """Where ids lead, said by Salesforce of many: remembered of those that are somebody's here, who are due then.
+
+        Link by link, as it was said: a chain is made one step when it is followed.
+        """
+        said = {move.sf_id: move for move in moves}
+        whose = rows(self._db, _WHOSE, (json.dumps(list(said)),))
+        for chunk in chunks(self._db, whose, lambda _: 2):
+            with transaction(self._db, repeatable=True):
+                for sf_id, subject_id in chunk:
+                    self._db.execute(_MOVED, (sf_id, said[sf_id].to_id, said[sf_id].how, now))
+                    self._db.execute(DUE, (now, now, subject_id))
+
+    def has_found(self, prefix: str) -> bool:
+        """Whether there is a subject whose record's id begins so."""
+        return bool(rows(self._db, "SELECT 1 FROM subjects WHERE sf_id >= ?1 AND sf_id < ?1 || '~' LIMIT 1", (prefix,)))
 
     def attach(self, run_id: int, matches: Iterable[Match], page: set[int], now: int) -> list[Subject]:
         """These subjects are these records: those of one record become one, with all that is known of each.
@@ -184,12 +198,21 @@ class Matching:
         )
 
 
-_KNOWN = """
-SELECT s.sf_id FROM subjects s WHERE s.sf_id IN (SELECT value FROM json_each(?1))
-UNION SELECT m.sf_id FROM moved m JOIN subjects s ON s.sf_id = m.to_id
-  WHERE m.sf_id IN (SELECT value FROM json_each(?1))"""
+_KNOWN = "SELECT sf_id FROM subjects WHERE sf_id IN (SELECT value FROM json_each(?))"
 
-_LED_TO = "SELECT sf_id, to_id, how FROM moved WHERE sf_id IN (SELECT value FROM json_each(?))"
+_MOVED = "INSERT OR REPLACE INTO moved (sf_id, to_id, how, seen_at) VALUES (?, ?, ?, ?)"
+
+_LED_TO = """
+WITH RECURSIVE led(sf_id, to_id, how) AS (
+  SELECT sf_id, to_id, how FROM moved WHERE sf_id IN (SELECT value FROM json_each(?))
+  UNION SELECT m.sf_id, m.to_id, m.how FROM led JOIN moved m ON m.sf_id = led.to_id)
+SELECT sf_id, to_id, how FROM led"""
+
+# CROSS: first who is named; subjects without a record may be very many
+_WHOSE = """
+SELECT sf_id, id FROM subjects WHERE sf_id IN (SELECT value FROM json_each(?1))
+UNION SELECT r.names, s.id FROM recipients r CROSS JOIN subjects s ON s.id = r.subject_id
+  WHERE r.names IN (SELECT value FROM json_each(?1)) AND s.sf_id IS NULL"""
 
 _LEFT_BEHIND = """
 SELECT m.to_id, s.id, s.sf_id, s.object, s.attempts, s.failing_since FROM moved m JOIN subjects s ON s.sf_id = m.sf_id

@@ -30,6 +30,8 @@ class Preview(Work):
     were held.
     """
 
+    looks_only = True
+
     def __init__(self, db: Database, *, forgiving: bool = False, releasing: bool = False) -> None:
         super().__init__(db)
         self._forgiving = forgiving

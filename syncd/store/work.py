@@ -26,6 +26,7 @@ FOLDED_AT_ONCE = 25
 class Work(Matching):
     """Subjects: folded in, claimed, looked up, put off, given back."""
 
+    looks_only = False  # whether nothing that a run hears is to change what is due
     releasing = False  # whether a run that only shows is to look as if nothing were held
 
     # --- the run itself -----------------------------------------------------------------------------------------
@@ -36,6 +37,10 @@ class Work(Matching):
         if dead is not None:
             self._recover(dead, now, now + settle)
         return lease.begin(self._db, cause, now)
+
+    def first_run(self) -> int:
+        """When the first run began that is known of; this one has begun."""
+        return int(rows(self._db, "SELECT started_at FROM runs ORDER BY id LIMIT 1")[0][0])
 
     def beat(self, run_id: int, now: int) -> None:
         lease.beat(self._db, run_id, now)

@@ -53,7 +53,7 @@ def test_it_ends_the_same(syncd: Syncd, org: Org, seed: int) -> None:
     company = {"Company": "Exemple SA"} if converted else {}
     loser = org.add("Lead" if converted else "Contact", LastName="Durand", Email=ADDRESS, **company)
     events = history(chance, [winner, loser])
-    # something that asks for the records after they were merged: until then nobody has a reason to look
+    # something that asks for the records after they were merged, which is heard of a day later otherwise
     last = [payload("unsubscribe", 70 + day, "last", whId=whid) for day, whid in enumerate((loser, winner))]
     mailed = list(events)
     chance.shuffle(mailed)  # late ones, too

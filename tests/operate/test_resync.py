@@ -191,3 +191,17 @@ def test_what_was_told_once_because_a_field_was_not_writable_is_tried_when_it_is
     for name in fields:
         org.show_field("Contact", name)
     assert command.json("retry")["changes"] == {"done": 1}
+
+
+def test_a_dry_run_does_not_ask_what_was_merged(command: Commands, syncd: Syncd, org: Org, contact: str) -> None:
+    """It would make due, for the next run, what nobody chose."""
+    other = org.add("Contact", LastName="Durand", Email=ADDRESS)
+    syncd.receive(payload("unsubscribe", whId=other))
+    syncd.run()
+    org.merge(contact, [other])
+    before = org.calls_count()
+    command("resync", "--dry-run", "--record", contact)
+    assert (org.calls_count(), due(syncd)) == (before, [None])
+    command("sync")
+    command("sync")
+    assert org.get(contact)["HasOptedOutOfEmail"] is True
