@@ -1,7 +1,7 @@
 """What people do to whole records between two waves: they convert Leads, merge, delete and restore.
 
-Whoever is no longer found under the id that the list has is mailed under it once more: syncd asks what became of a
-record when something comes that concerns it.
+Some of those who are no longer found under the id that the list has are mailed under it once more, and syncd asks what
+became of the record. The others are never heard of again: of them Salesforce tells, once a day.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ class Moves:
     def _delete(self, person: Person) -> None:
         """For as long as one wave takes."""
         self._moves += [(0, lambda: self.org.delete(person.id)), (1, lambda: self.org.undelete(person.id))]
-        self._asks(person, after=1)
+        self._asks(person, after=1, chance=1)
 
     # --- whom it happens to ---------------------------------------------------------------------------------------
 
@@ -129,6 +129,9 @@ class Moves:
             loser.address, loser.later = master.address, master.later + LATER
             self.org.edit(loser.id, **{EMAIL[loser.object]: master.address.lower()})
 
-    def _asks(self, person: Person, after: int) -> None:
+    def _asks(self, person: Person, after: int, chance: float = 0.5) -> None:
+        if self.dice.random() >= chance:
+            person.mailed_through = after
+            return
         send = self.dice.randrange(min(WAVES[after + 1]), SENDS)
         person.say(self.dice.choice(("open", "unsubscribe")), send, 100)

@@ -39,10 +39,14 @@ class Person:
     """All that had happened to this record, or to one that has become it, after each wave until then."""
     is_gone: bool = False
     """Its record has become another one's."""
+    mailed_through: int = len(WAVES) - 1
+    """The last wave in which anything is heard of it."""
 
     def say(self, kind: str, send: int, minutes: float, **more: Any) -> None:
         """An event, so many minutes after its send went out."""
         wave = next(number for number, sends in enumerate(WAVES) if send in sends)
+        if wave > self.mailed_through:
+            return
         said = {"whId": self.whid, "email": self.address} | more
         self.waves[wave].append(payload(kind, 7 * send + (minutes + self.later) * MINUTES, f"s{send}", **said))
 

@@ -80,12 +80,14 @@ def trial(
         endings: list[str] = []
         try:
             for number, wave in enumerate(waves):
+                syncd.later(days=number > 0)  # what people did meanwhile is asked for, too
                 endings += _suffer(syncd, org, wave)
                 made_for = {str(task["Id"]): str(task["WhoId"]) for task in org.all("Task")} | made_for
                 moves.carry_out(number)
             met = sum(fault.fired for fault in org.faults)
             org.faults.clear()
-            endings += _settle(syncd, org)
+            syncd.later(days=1)
+            endings += [_run(syncd, org), *_settle(syncd, org)]
             settled = not _next_due(syncd) and not _left_open(syncd)
         finally:
             syncd.db.close()
