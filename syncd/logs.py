@@ -10,6 +10,7 @@ from typing import Any
 import structlog
 
 from syncd.masks import masked
+from syncd.texts import printable_lines
 
 QUIET = {"apscheduler": logging.ERROR}  # a run skipped because the last one still goes on is nothing to warn of
 
@@ -26,7 +27,7 @@ def _masked(it: object) -> object:
         return {name: _masked(one) for name, one in it.items()}
     if isinstance(it, list | tuple | set | frozenset):
         return [_masked(one) for one in it]
-    return masked(str(it))
+    return printable_lines(masked(str(it)))
 
 
 def configure(level: str = "info", levels: Mapping[str, str] | None = None, *, json: bool | None = None) -> None:

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 from syncd.bounces import Reason, classify
 from syncd.machines import machine_made
 from syncd.model import BEFORE_ALL, Aspect, Engagement, Event, Justification, Kind, Outcome, Send, Standing, Verdict
+from syncd.texts import without_commands
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -215,7 +216,7 @@ def _hard(bounces: Sequence[Event]) -> Justification | None:
     if not bounces:
         return None
     first = bounces[0]
-    reason = " ".join(first.smtp.split()) or first.category or "hard bounce"
+    reason = " ".join(without_commands(first.smtp or first.category).split()) or "hard bounce"
     return Justification(HARD_BOUNCE, first, (first,), reason)
 
 

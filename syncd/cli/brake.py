@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import getpass
-import json
 import time
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
@@ -17,6 +16,7 @@ from syncd.cli.words import counted, difference, iso
 from syncd.cli.work import reconcile
 from syncd.config import load
 from syncd.store import Chosen, Holds, open_store
+from syncd.texts import json_text, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -80,7 +80,7 @@ def release(config: Path | None, *, group: int, dry_run: bool, as_json: bool) ->
         due = operate.release(holds, Chosen(db), hold, getpass.getuser(), _now(), dry_run=dry_run)
         if not as_json:
             what = "would be released" if dry_run else "released"
-            click.echo(f"{counted(due.changes, 'change')} {what}: {hold.group}.")
+            click.echo(printable(f"{counted(due.changes, 'change')} {what}: {hold.group}."))
         more = {"released": due.changes, "chosen": due.subjects}
         reconcile(
             settings, "release", dry_run=dry_run, as_json=as_json, preview=due.preview, expected=due.subjects, more=more
@@ -103,12 +103,13 @@ def drop(config: Path | None, *, group: int, dry_run: bool, as_json: bool) -> No
         hold = _found(holds, group)
         if dry_run and not as_json:
             for change in holds.held(group):
-                click.echo(_change_line(change))
+                click.echo(printable(_change_line(change)))
         number = sum(hold.held.values()) if dry_run else holds.drop(group, getpass.getuser(), _now())
     if as_json:
-        click.echo(json.dumps({**_group(hold), "dropped": number, "dry_run": dry_run}, indent=2, ensure_ascii=False))
+        click.echo(json_text({**_group(hold), "dropped": number, "dry_run": dry_run}))
         return
-    click.echo(f"{counted(number, 'change')} {'would be dropped' if dry_run else 'dropped'}: {hold.group}.")
+    done = "would be dropped" if dry_run else "dropped"
+    click.echo(printable(f"{counted(number, 'change')} {done}: {hold.group}."))
     if hold.written:
         click.echo(f"{_numbers(hold.written)} went out before it was held. To take them back: {_undo(hold)}")
 

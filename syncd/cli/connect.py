@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from syncd.checkup import check as look
 from syncd.cli.installing import AUTHS, Answers, install
 from syncd.config import file_in_use
 from syncd.errors import ConfigError
+from syncd.texts import json_text
 
 _ASKED = {
     "my_domain": "The org's own host, from Setup > My Domain (acme.my.salesforce.com)",
@@ -81,7 +81,7 @@ def check(config: Path | None, *, as_json: bool) -> None:
     code = exit_code(found)
     if as_json:
         document = {"ok": code == 0, "exit_code": code, "findings": [finding.as_dict() for finding in found]}
-        click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+        click.echo(json_text(document))
     sys.exit(code)
 
 

@@ -22,6 +22,7 @@ from syncd.errors import StoreError
 from syncd.store import Watched, back_up, open_store, watch_backup
 from syncd.store.person import everything
 from syncd.store.prune import Pruned
+from syncd.texts import json_text, printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -160,7 +161,7 @@ def export(config: Path | None, *, address: str) -> None:
     """
     with closing(open_store(load(config).store.path)) as db:
         found = everything(db, address)
-    click.echo(json.dumps({"address": address, **found}, indent=2, ensure_ascii=False))
+    click.echo(json_text({"address": address, **found}))
     if not any(found.values()):
         click.echo(_nothing(address), err=True)
 
@@ -193,7 +194,7 @@ def forget(config: Path | None, *, address: str, rewrite: bool, dry_run: bool, a
         rewrite=rewrite,
     )
     if as_json:
-        click.echo(json.dumps({"written": not dry_run, **asdict(said.erased), "traces": said.traces}, indent=2))
+        click.echo(json_text({"written": not dry_run, **asdict(said.erased), "traces": said.traces}))
     else:
         _tell(said, address, dry_run=dry_run)
     sys.exit(1 if said.traces or said.erased.not_opted_out else 0)
@@ -214,13 +215,16 @@ def _tell(said: custody.Forgotten, address: str, *, dry_run: bool) -> None:
         f" {counted(erased.mentions, 'mention')} elsewhere."
     )
     for other in erased.others:
-        click.echo(
+        also = (
             f"The same record or whId also came with {other}, and stays. If it is the same person: syncd forget {other}"
         )
+        click.echo(printable(also))
     when, then = ("has", "run syncd sync first") if dry_run else ("had", "opt the record out there")
     for who in erased.not_opted_out:
         whose = who or "this address"
-        click.echo(f"An unsubscribe or complaint of {whose} {when} not reached Salesforce: {then}.", err=True)
+        click.echo(
+            printable(f"An unsubscribe or complaint of {whose} {when} not reached Salesforce: {then}."), err=True
+        )
     if said.traces:
         click.echo(
             f"{counted(said.traces, 'trace')} left in space that is not used any more, which later writes cover."

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 import sys
 import time
@@ -26,6 +25,7 @@ from syncd.salesforce import Crm
 from syncd.sandbox import Org, Sandbox
 from syncd.store import Desk, open_store
 from syncd.systemd import bound_socket
+from syncd.texts import json_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,7 +66,7 @@ def demo(*, once: bool, as_json: bool) -> None:
             "second_sync": {**again.as_dict(), "writing_calls": stage.org.calls_count(writing=True) - writes},
             "salesforce_calls": stage.org.calls_count(),
         }
-        click.echo(json.dumps(documented(document), indent=2, ensure_ascii=False) if as_json else told(document))
+        click.echo(json_text(documented(document)) if as_json else told(document))
         if sys.stdout.isatty() and not once:
             _stay(stage, supervisor)
 

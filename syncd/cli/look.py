@@ -17,6 +17,7 @@ from syncd.cli.tables import LIMIT, counts, show
 from syncd.cli.words import counted, event_line, iso, reason
 from syncd.config import load
 from syncd.store import Alarms, Calls, Desk, Filter, Journal, Lists, open_store, situation
+from syncd.texts import json_text, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,10 +38,10 @@ def status(config: Path | None, *, as_json: bool) -> None:
     settings = load(config)
     said = _gather(settings)
     if as_json:
-        click.echo(json.dumps(said, indent=2, ensure_ascii=False))
+        click.echo(json_text(said))
     else:
         for name, text in _lines(said):
-            click.echo(f"{name:<18}{text}")
+            click.echo(printable(f"{name:<18}{text}"))
     raise SystemExit(1 if any(said[name] for name in ("rejected", "held", "subjects_failing", "alarms")) else 0)
 
 

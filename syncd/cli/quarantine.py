@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from syncd.cli.tables import LIMIT, show
 from syncd.cli.words import counted, iso
 from syncd.config import load
 from syncd.store import Filter, Inbox, Lists, open_store
+from syncd.texts import json_text, printable, printable_lines
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -71,10 +71,10 @@ def show_(config: Path | None, *, kept_id: int, as_json: bool) -> None:
     text = kept["body"].decode("utf-8", "backslashreplace")
     if as_json:
         times = {name: iso(kept[name]) for name in ("received_at", "resolved_at")}
-        click.echo(json.dumps({**kept, **times, "body": text}, indent=2, ensure_ascii=False))
+        click.echo(json_text({**kept, **times, "body": text}))
         return
-    click.echo(f"{kept['source']}, {iso(kept['received_at'])}: {kept['reason']}", err=True)
-    click.echo(text)
+    click.echo(printable(f"{kept['source']}, {iso(kept['received_at'])}: {kept['reason']}"), err=True)
+    click.echo(printable_lines(text))
 
 
 @quarantine.command("retry")
@@ -96,12 +96,12 @@ def retry_(config: Path | None, *, ids: tuple[int, ...], dry_run: bool, as_json:
     stay = [one for one in read if not one.events]
     if as_json:
         document = {"events": events, "written": not dry_run, "deliveries": [_as_dict(one) for one in read]}
-        click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+        click.echo(json_text(document))
     else:
         for kept_id in done:
             click.echo(f"{kept_id:>6}  has been read already")
         for one in read:
-            click.echo(f"{one.id:>6}  {one.source}: {one.reason or counted(one.events, 'event')}")
+            click.echo(printable(f"{one.id:>6}  {one.source}: {one.reason or counted(one.events, 'event')}"))
         tail = "Nothing was changed (dry run)." if dry_run else "The next run works on them." if events else ""
         click.echo(f"{counted(events, 'event')} read; {len(stay):,} of {len(read):,} stay. {tail}".rstrip())
     raise SystemExit(1 if stay else 0)

@@ -18,6 +18,7 @@ from syncd.explain import explain as explained
 from syncd.ids import record_id
 from syncd.model import Verdict
 from syncd.store import Chain, open_store
+from syncd.texts import json_text, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,11 +56,11 @@ def explain(config: Path | None, *, who: str, as_json: bool) -> None:
             "asked": who, "subjects": [_document(story, rules) for story in stories], "unfolded": unfolded,
             "quarantine": kept,
         }  # fmt: skip
-        click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+        click.echo(json_text(document))
     for number, story in enumerate(stories if not as_json else ()):
-        click.echo("\n" * bool(number) + "\n".join(_lines(story, rules)))
+        click.echo("\n" * bool(number) + "\n".join(map(printable, _lines(story, rules))))
     if not stories:
-        click.echo(_nothing(who, unfolded, kept), err=True)
+        click.echo(printable(_nothing(who, unfolded, kept)), err=True)
         raise SystemExit(1)
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import sys
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from syncd.texts import json_text, printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -41,7 +42,7 @@ def show(
 def _lines(rows: Iterable[Row], line: Callable[[Row], str]) -> None:
     row = None
     for row in rows:
-        click.echo(line(row))
+        click.echo(printable(line(row)))
     if row is None:  # an empty screen looks as if something had failed
         click.echo("There is none.", err=True)
 
@@ -50,7 +51,7 @@ def _json(rows: Iterable[Row]) -> None:
     """One array, a row a line."""
     before = "["
     for row in rows:
-        click.echo(before + "\n  " + json.dumps(row, ensure_ascii=False), nl=False)
+        click.echo(before + "\n  " + json_text(row, None), nl=False)
         before = ","
     click.echo("[]" if before == "[" else "\n]")
 
@@ -71,9 +72,9 @@ def _cell(value: object) -> object:
     """A spreadsheet runs a text that begins like a formula; one in an e-mail's subject is a stranger's."""
     if isinstance(value, dict):
         return counts(value)
-    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):
-        return f"'{value}"
-    return value
+    if not isinstance(value, str):
+        return value
+    return printable(f"'{value}" if value.startswith(("=", "+", "-", "@", "\t", "\r")) else value)
 
 
 def counts(of: Mapping[str, int], nothing: str = "") -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from contextlib import closing
@@ -20,6 +19,7 @@ from syncd.errors import Unreadable
 from syncd.offline import CHUNK
 from syncd.operate import Taken
 from syncd.store import Inbox, open_store
+from syncd.texts import json_text, printable
 
 SHOWN = 20  # unreadable items of a file that are shown; of a dry run also what it would store
 
@@ -47,7 +47,7 @@ def take_in(config: Path | None, *, files: tuple[Path, ...], dry_run: bool, as_j
             told[str(path)] = _one(Inbox(db), path, now, dry_run=dry_run, quiet=as_json)
     if as_json:
         documents = {name: _as_dict(said) for name, said in told.items()}
-        click.echo(json.dumps({"written": not dry_run, "files": documents}, indent=2, ensure_ascii=False))
+        click.echo(json_text({"written": not dry_run, "files": documents}))
     elif dry_run:
         click.echo("Nothing was stored (dry run).")
     elif any(said.quarantined for said in told.values()):
@@ -62,7 +62,7 @@ def _one(inbox: Inbox, path: Path, now: int, *, dry_run: bool, quiet: bool) -> T
             for said in operate.take_in(inbox, file, path.name, now, dry_run=dry_run):
                 is_at(file.tell())
                 for unread in said.unread[: 0 if quiet else SHOWN - shown]:
-                    click.echo(f"{unread.source}: {unread.reason}", err=True)
+                    click.echo(printable(f"{unread.source}: {unread.reason}"), err=True)
                     shown += 1
                 for event in said.would[: 0 if quiet else SHOWN - listed]:
                     click.echo(f"would store  {event_line(event)}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import getpass
-import json
 import sys
 from contextlib import closing, nullcontext
 from itertools import count
@@ -23,6 +22,7 @@ from syncd.engine import assemble
 from syncd.engine import undo as take_back
 from syncd.salesforce import Crm
 from syncd.store import Desk, Holds, Undoing, Wanted, open_store
+from syncd.texts import json_text, printable, printable_lines
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -81,12 +81,12 @@ def undo(
             said = take_back(context, undoing, wanted, getpass.getuser(), show, write=write, tasks=activities)
     left = sum(not line["done"] for line in lines)
     if as_json:
-        click.echo(json.dumps({**said.as_dict(), "written": write, "left": left, "rows": lines}, indent=2))
+        click.echo(json_text({**said.as_dict(), "written": write, "left": left, "rows": lines}))
     elif as_csv:
         show_table(iter(lines), _line, _COLUMNS, limit=0, as_json=False, as_csv=True)
     else:
         for line in lines:
-            click.echo(_line(line))
+            click.echo(printable(_line(line)))
         _tell(said, left, write=write, observing=settings.sync.mode == "observe")
     sys.exit(exit_code(said, amiss=bool(left or said.changes["rejected"])))
 
@@ -139,5 +139,5 @@ def _tell(said: Summary, left: int, *, write: bool, observing: bool) -> None:
     elif said.ended == "done":
         click.echo("Nothing that was written is left to be taken back.")
     if said.ended != "done":
-        click.echo(f"Ended early, {said.ended}: {said.code} {said.words}".rstrip(), err=True)
+        click.echo(printable_lines(f"Ended early, {said.ended}: {said.code} {said.words}".rstrip()), err=True)
         click.echo("Type it again: what was put back already stays so.", err=True)

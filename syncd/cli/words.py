@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from syncd.activities import MACHINE_MADE
 from syncd.model import Kind
 from syncd.rules import BOUNCES, bounce_reason
+from syncd.texts import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -18,15 +19,21 @@ if TYPE_CHECKING:
 
 MOMENTS = frozenset({"bounce_date", "last_open", "last_click"})
 """Roles whose values are instants."""
+_LAST_SECOND = 253_402_300_799  # of the year 9999
 
 
 def moment(at: int | None) -> str:
     """An instant in ms as `2026-03-02 10:00:00Z`, or a dash."""
-    return "-" if at is None else datetime.fromtimestamp(at / 1000, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+    return "-" if at is None else _calendar(at).strftime("%Y-%m-%d %H:%M:%SZ")
 
 
 def iso(at: int | None) -> str | None:
-    return None if at is None else datetime.fromtimestamp(at / 1000, UTC).isoformat(timespec="milliseconds")
+    return None if at is None else _calendar(at).isoformat(timespec="milliseconds")
+
+
+def _calendar(at: int) -> datetime:
+    """A wrong clock may say the year 10889, which has no calendar here: shown as the last second that has."""
+    return datetime.fromtimestamp(min(at / 1000, _LAST_SECOND), UTC)
 
 
 def value(role: str, it: object) -> str:
@@ -59,7 +66,7 @@ def change_line(change: Change) -> str:
         text += f" ({change.why.get('text', '')})"
     if not change.is_open:
         text += f" [{change.state.value}{': ' + change.words if change.words else ''}]"
-    return text
+    return printable(text)
 
 
 def task_verb(change: Change | Made) -> str:
@@ -75,7 +82,7 @@ def event_line(event: Event) -> str:
     kind = event.kind.value if event.kind is not Kind.UNKNOWN else f"unknown: {event.word}"
     whose = f"{event.address}  {event.whid or '(no whId)'}"
     line = f"{moment(event.at)}  {kind:<11}  {whose}  {event.send or event.campaign or '-'}  {' '.join(said.split())}"
-    return "  ".join([line, *_labels(event)])
+    return printable("  ".join([line, *_labels(event)]))
 
 
 def reason(event: Event) -> str:

@@ -18,6 +18,7 @@ from syncd.config import load
 from syncd.model import State
 from syncd.store import migrate as migrate_store
 from syncd.store import pending_migrations
+from syncd.texts import json_text, printable, printable_lines
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -85,7 +86,7 @@ def reconcile(
     changes = [_foreseen(change, said) for of_subject in planned.values() for change in of_subject]
     if as_json:
         shown = [change_as_dict(change) for change in changes]
-        click.echo(json.dumps({**(more or {}), **said.as_dict(), "written": write, "would_change": shown}, indent=2))
+        click.echo(json_text({**(more or {}), **said.as_dict(), "written": write, "would_change": shown}))
     else:
         for change in changes:
             click.echo(change_line(change))
@@ -136,14 +137,14 @@ def _tell(said: Summary, *, write: bool, observing: bool) -> None:
     if said.failed:
         click.echo(f"{said.failed} failed and wait for another try.", err=True)
     for trouble in said.troubles:
-        click.echo(f"  {trouble}", err=True)
+        click.echo(printable(f"  {trouble}"), err=True)
     for group, number in sorted(said.held.items()):
         holds, tail = ("holds", ". Type: syncd held") if write else ("would hold", "")
-        click.echo(f"The brake {holds} {counted(number, 'change')} back: {group}{tail}", err=True)
+        click.echo(printable(f"The brake {holds} {counted(number, 'change')} back: {group}{tail}"), err=True)
     if said.full:
-        click.echo(f"Nothing new could be created: {said.code} {said.words}".rstrip(), err=True)
+        click.echo(printable(f"Nothing new could be created: {said.code} {said.words}".rstrip()), err=True)
     if said.ended != "done":
-        click.echo(f"Ended early, {said.ended}: {f'{said.code} {said.words}'.strip()}", err=True)
+        click.echo(printable_lines(f"Ended early, {said.ended}: {f'{said.code} {said.words}'.strip()}"), err=True)
         click.echo("Everything is kept and is tried again.", err=True)
 
 
