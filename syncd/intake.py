@@ -32,6 +32,8 @@ MAX_WAITING = 32 * 1024 * 1024
 """Bytes of bodies that may wait for the writer; beyond it deliveries are refused instead of filling the memory."""
 MAX_KEPT = 64 * 1024
 """Of a body that is too large, this much is kept."""
+MAX_APART = 500
+"""Items of one body that are no events are kept each on its own, unless more are: half a million fit into 1 MiB."""
 PATIENCE = 10.0
 """Seconds a group may have waited behind one that failed before it is refused untried: its senders have most likely
 hung up, and those that came later need not wait as long. What waited for another reason, since the process was stopped
@@ -182,14 +184,17 @@ def sort(body: bytes, received_at: int, source: str) -> tuple[list[Event], list[
     except Exception as error:
         return [], [Unread(received_at, source, _reason(error), body)]
     events: list[Event] = []
-    unread: list[Unread] = []
+    odd: list[tuple[object, str]] = []
     for item in items:
         try:
             events.append(read(item, received_at))
         except Exception as error:
-            kept = body if len(items) == 1 else _dump(item, body)
-            unread.append(Unread(received_at, source, _reason(error), kept))
-    return events, unread
+            odd.append((item, _reason(error)))
+    if len(odd) > MAX_APART:
+        reason = f"{len(odd):,} of {len(items):,} items, the first: {odd[0][1]}"
+        return events, [Unread(received_at, source, reason, _dump([item for item, _ in odd], body))]
+    apart = len(items) > 1
+    return events, [Unread(received_at, source, why, _dump(item, body) if apart else body) for item, why in odd]
 
 
 def keep(inbox: Inbox, events: Sequence[Event], unread: Sequence[Unread]) -> tuple[int, list[Unread]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from concurrent.futures import wait
 from dataclasses import dataclass, field
@@ -161,6 +162,14 @@ def test_an_item_too_deep_to_write_alone_is_kept_with_its_array() -> None:
     for _ in range(100_000):
         deep = [deep]
     assert module._dump(deep, b"the whole body") == b"the whole body"
+
+
+def test_a_body_of_very_many_items_that_are_no_events_is_kept_once_with_the_events_stored() -> None:
+    sent = b"[" + body(1) + b",1" * (module.MAX_APART + 1) + b"]"
+    events, unread = sort(sent, NOW, "test")
+    assert len(events) == 1
+    assert [one.reason for one in unread] == ["501 of 502 items, the first: not a JSON object"]
+    assert json.loads(unread[0].body) == [1] * 501
 
 
 def test_a_single_item_is_kept_as_it_was_sent() -> None:
