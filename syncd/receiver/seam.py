@@ -23,7 +23,8 @@ import sys
 import time
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote_to_bytes
+
+from granian.rsgi import ProtocolClosed  # type: ignore[attr-defined]
 
 from syncd.receiver.app import DRAINED, GIVE_UP, HOLD, PREFIX, TAKEN, unavailable
 from syncd.systemd import let_go, notify
@@ -94,9 +95,7 @@ class Seam:
         self._intake.close()
 
     async def __rsgi__(self, scope: Scope, transport: Transport) -> None:
-        path = scope.path
-        if "%" in path:
-            path = unquote_to_bytes(path).decode("latin-1")
+        path = scope.path  # decoded: whatever UTF-8 can say
         body, answer, commit = b"", self._thanks, None
         # Nobody without a token makes the receiver read.
         if scope.method == "POST" and path.startswith(PREFIX) and path[len(PREFIX) :].rstrip("/") in self._tokens:
@@ -115,7 +114,7 @@ class Seam:
             transport.response_bytes(*self._refusal)
 
     async def _body(self, scope: Scope, transport: Transport) -> bytes | None:
-        """The body; of one over the limit a little more than the limit. None if it does not come in time."""
+        """The body; of one over the limit a little more than the limit. None if not all of it comes, or not in time."""
         task = asyncio.current_task()
         assert task  # noqa: S101
         self._reading[task] = self._loop.time()
@@ -124,7 +123,7 @@ class Seam:
             if length.isdecimal() and int(length) <= self._limit:
                 return await transport()
             return await self._start(transport)
-        except asyncio.CancelledError:
+        except (asyncio.CancelledError, ProtocolClosed):
             return None
         finally:
             del self._reading[task]
@@ -154,7 +153,7 @@ class Seam:
         environ = {
             "REQUEST_METHOD": scope.method,
             "SCRIPT_NAME": "",
-            "PATH_INFO": path,
+            "PATH_INFO": path.encode(errors="replace").decode("latin-1"),  # as PEP 3333 wants it
             "QUERY_STRING": scope.query_string,
             "SERVER_NAME": "localhost",
             "SERVER_PORT": "0",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 import pytest
 from hypothesis import HealthCheck, example, given
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 HOOK = f"/webhooks/sarbacane/{TOKEN}"
 PATHS = [HOOK, HOOK.replace("a-", "%61-"), f"{HOOK}/", f"{HOOK}//", f"{HOOK}x", "/webhooks/sarbacane/", "/healthz", "/"]
+PATHS += ["/%ff", "/€"]
 METHODS = ["POST", "GET", "HEAD", "PUT", "OPTIONS"]
 LIMIT = 2000
 # the receipt is each way's own: `at` is compared unless it is that
@@ -77,7 +79,8 @@ def through_the_seam(app: Flask, request: Request) -> Answer:
     async def run() -> None:
         seam = Seam(app)
         seam.__rsgi_init__(asyncio.get_running_loop())
-        await seam.__rsgi__(request, request)
+        as_granian_does = replace(request, path=unquote(request.path), answers=request.answers)
+        await seam.__rsgi__(as_granian_does, as_granian_does)
 
     asyncio.run(run())
     return request.answers[0]
