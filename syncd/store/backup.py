@@ -60,8 +60,7 @@ def back_up(
         raise StoreError(f"there is no store at {store} yet; nothing to back up")
     if not target.parent.is_dir():
         raise StoreError(f"the directory {target.parent} does not exist. Make it: mkdir -p {target.parent}")
-    if target.exists() and not overwrite:
-        raise StoreError(f"{target} exists. Name another file, or say --overwrite")
+    _is_free(target, store, overwrite=overwrite)
     partial = target.with_name(f".{target.name}.partial")
     try:
         partial.unlink(missing_ok=True)
@@ -101,6 +100,19 @@ def watch_backup(store: Path, said: Watched | None) -> None:
         made_at = watched(db).made_at if said.made_at is None else said.made_at
         value = json.dumps({"made_at": made_at, "problem": said.problem})
         db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (_WATCHED, value))
+
+
+def _is_free(target: Path, store: Path, *, overwrite: bool) -> None:
+    if target.is_dir():
+        raise StoreError(f"{target} is a directory. Name a file in it, or say --keep, with how many")
+    if target.exists() and not target.is_file():
+        raise StoreError(f"{target} is no file. Name another one")
+    itself = {store.with_name(f"{store.name}{end}").resolve() for end in ("", "-wal", "-shm", "-journal")}
+    if target.resolve() in itself or (target.exists() and target.samefile(store)):
+        # whoever has it open would go on writing to a file that has no name any more
+        raise StoreError(f"{target} is the store itself. Name another file")
+    if target.exists() and not overwrite:
+        raise StoreError(f"{target} exists. Name another file, or say --overwrite")
 
 
 def _copy(store: Path, partial: Path, now: int, is_at: Callable[[int, int], object]) -> None:

@@ -7,6 +7,7 @@ import stat
 import threading
 import time
 from contextlib import closing
+from os import mkfifo
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,20 @@ def test_a_copy_is_whole_readable_for_one_and_never_over_another(
     assert "exists" in said(command, "backup", str(target))
     document = command.json("backup", str(target), "--overwrite")
     assert (document["file"], document["rows"]["events"]) == (str(target), 2)
+    assert not list(tmp_path.glob(".*partial*"))
+
+
+def test_a_copy_never_takes_the_place_of_the_store_or_of_what_is_no_file(
+    syncd: Syncd, command: Commands, tmp_path: Path
+) -> None:
+    """Whoever receives would go on writing to a file that has no name any more."""
+    (tmp_path / "linked.db").hardlink_to(tmp_path / "syncd.db")
+    (tmp_path / "pointing.db").symlink_to(tmp_path / "syncd.db")
+    for itself in ("syncd.db", "syncd.db-wal", "linked.db", "pointing.db", f"../{tmp_path.name}/syncd.db"):
+        assert "is the store itself" in said(command, "backup", "--overwrite", str(tmp_path / itself))
+    assert "is a directory" in said(command, "backup", "--overwrite", str(tmp_path))
+    mkfifo(tmp_path / "pipe")
+    assert "is no file" in said(command, "backup", "--overwrite", str(tmp_path / "pipe"))
     assert not list(tmp_path.glob(".*partial*"))
 
 
