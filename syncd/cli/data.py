@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 from syncd import custody
-from syncd.cli.given import DRY_RUN, JSON, Address
+from syncd.cli.given import DRY_RUN, JSON, Whole
 from syncd.cli.progress import TOLD_EVERY, progress
 from syncd.cli.words import counted
 from syncd.config import load
@@ -151,7 +151,7 @@ def _now_and_then() -> Callable[[Pruned], None]:
 
 
 @click.command()
-@click.argument("address", metavar="EMAIL", type=Address())
+@click.argument("address", metavar="EMAIL", type=Whole())
 @click.pass_obj
 def export(config: Path | None, *, address: str) -> None:
     """Print all that is stored about an address, as one JSON document: for who asks what is known of them.
@@ -167,7 +167,7 @@ def export(config: Path | None, *, address: str) -> None:
 
 
 @click.command()
-@click.argument("address", metavar="EMAIL", type=Address())
+@click.argument("address", metavar="EMAIL", type=Whole())
 @click.option("--rewrite", is_flag=True, help="Also write the store anew; stop syncd for that.")
 @DRY_RUN
 @JSON

@@ -64,6 +64,16 @@ class Address(click.ParamType[str]):
         return unicodedata.normalize("NFC", str(value).strip()).lower()
 
 
+class Whole(Address):
+    """An address and no less: of nothing, or of a letter, all that is stored would be a mention."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        address = super().convert(value, param, ctx)
+        if not all(part.strip() for part in address.partition("@")):
+            self.fail(f"{value!r} is no address. Write it whole, such as jeanne.durand@example.fr", param, ctx)
+        return address
+
+
 class Record(click.ParamType[str]):
     """The id of a Contact or Lead, 15 or 18 characters, as 18."""
 

@@ -69,6 +69,19 @@ def test_nothing_of_the_address_and_its_whid_is_left_in_the_files(
     assert [name for name, found in exported.items() if found] == ["address"]
 
 
+@pytest.mark.parametrize("nobody", ["", " ", "@", "a", "@example.fr", "jeanne@"])
+def test_what_is_no_whole_address_erases_nothing(
+    syncd: Syncd, command: Commands, contact: str, add: Callable[[str], str], nobody: str
+) -> None:
+    """Of nothing, everything would be a mention, and all that waits in quarantine be emptied."""
+    fill(syncd, contact, add)
+    before = list(syncd.db.conn.iterdump())
+    command("forget", nobody, code=2)
+    assert "is no address" in command.errors
+    command("export", nobody, code=2)
+    assert before == list(syncd.db.conn.iterdump())
+
+
 ROWS_OF_NOBODY = (
     """INSERT INTO decisions (subject_id, aspect, verdict, at, through, by)
       SELECT id, 'invalid', 'undone', 1, 1, '' FROM subjects WHERE sf_id = :other""",
