@@ -43,6 +43,8 @@ def explain(config: Path | None, *, who: str, as_json: bool) -> None:
         raise click.UsageError("Say whom: a whId, an address, or the id of a record. See: syncd explain --help")
     settings = load(config)
     rules = settings.judgement()
+    if not who.strip():
+        raise click.UsageError("Say whom: a whId, an address, or a record's id")
     named = record_id(who.strip())
     address = str(Address().convert(who, None, None)) if "@" in who else ""
     asked = {"address": address} if address else {"whid": who.strip()}

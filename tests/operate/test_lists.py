@@ -52,6 +52,11 @@ def test_events_are_listed_newest_first_by_filters(
     assert [int(row["id"]) for row in command.csv("events", *arguments)] == ids
 
 
+def test_explaining_nobody_is_a_wrong_usage(command: Commands) -> None:
+    command("explain", " ", code=2)
+    assert "Say whom" in command.errors
+
+
 @pytest.mark.usefixtures("three")
 def test_an_event_is_a_line_with_what_it_says_and_json_has_the_payload(command: Commands) -> None:
     said = f"2026-03-07 09:00:00Z  hard_bounce  b@example.fr  {CONTACT}  s5  550 5.1.1 user unknown  [address_unknown]"
