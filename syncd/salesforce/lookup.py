@@ -12,6 +12,7 @@ from urllib.parse import quote
 from simple_salesforce.format import format_soql
 
 from syncd.ids import RecordId, record_id
+from syncd.texts import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
 
 ROOM = 12_000
 """Bytes of values in one query: its URI may be 16,384 long, the header with it as well."""
+LONGEST = 255
+"""Characters of a text that an external id can be; an address has 80."""
+DIGITS = 18
+"""Of a number field; SOQL refuses a literal beyond its range."""
 NUMBERS = frozenset({"double", "int", "long"})
 
 
@@ -61,7 +66,7 @@ class Lookup:
 
     def _by_external_id(self, values: Iterable[str]) -> dict[str, RecordId]:
         hits: dict[str, set[tuple[str, str]]] = defaultdict(set)
-        wanted = sorted(values)
+        wanted = sorted(filter(_can_be_there, values))
         for object_, field in self._mapping.external_id:
             if field:
                 literals = _numbers(wanted) if self._records.type_of(object_, field) in NUMBERS else wanted
@@ -71,7 +76,7 @@ class Lookup:
 
     def _by_address(self, addresses: Iterable[str]) -> dict[str, RecordId]:
         hits: dict[str, set[tuple[str, str]]] = defaultdict(set)
-        wanted = sorted(addresses)
+        wanted = sorted(filter(_can_be_there, addresses))
         # a person account is found as its Contact
         for object_, fields in ((name, fields) for name, fields in self._fields.items() if name != "Account"):
             for field in (name for name in fields.email if self._records.type_of(object_, name)):
@@ -116,8 +121,13 @@ def _plain(value: object) -> str:
     return str(value).strip().casefold()
 
 
+def _can_be_there(value: str) -> bool:
+    """Whether a record can have it at all. A query with what none can have may be refused, and with it all others."""
+    return len(value) <= LONGEST and printable(value) == value
+
+
 def _numbers(values: Iterable[str]) -> list[int]:
-    return [int(value) for value in values if value.isascii() and value.isdecimal()]
+    return [int(value) for value in values if value.isascii() and value.isdecimal() and len(value) <= DIGITS]
 
 
 def _parts(values: Sequence[Any]) -> Iterator[list[Any]]:

@@ -158,3 +158,19 @@ def test_a_second_address_of_a_record_is_its_own_too(world: World, org: Org) -> 
     world._configured = with_second
     world.sync(BY_EMAIL, payload("hard_bounce", whId="", email="second@example.fr"))
     assert world.marked() == {"jeanne"}
+
+
+@pytest.mark.parametrize(
+    "odd", ["9" * 20_000, "9" * 400, "x" * 20_000, "a\x1b\x01b", "a\nb", "\\", "' OR Id != '", "42\\'"]
+)
+@pytest.mark.parametrize("mapping", [EXTERNAL | BY_EMAIL, AUTO | BY_EMAIL], ids=["external", "auto"])
+def test_what_no_record_can_have_keeps_nobody_else_from_being_found(
+    world: World, mapping: dict[str, Any], odd: str
+) -> None:
+    said, _ = world.sync(
+        mapping,
+        payload("hard_bounce", whId=odd, email=f"{odd}@example.fr"),
+        payload("hard_bounce", whId="42", email=OTHER),
+    )
+    assert ("done", 1, {"bob"}) == (said.ended, said.unmatched, world.marked())
+    assert not said.troubles
