@@ -58,7 +58,7 @@ def decode(body: bytes) -> list[object]:
     JSON first, whatever the Content-Type; then JSON that was URL-encoded as a whole (as Tipimail's PHP sample expects);
     then a form, either of the event's fields or with the JSON in one of them.
     """
-    text = _text(body)
+    text = text_of(body)
     for candidate in (text, unquote_plus(text)):
         try:
             return _items(_json(candidate))
@@ -137,7 +137,8 @@ def _lower(item: dict[str, object]) -> dict[str, object]:
     return {str(name).strip().lower(): value for name, value in item.items()}
 
 
-def _text(body: bytes) -> str:
+def text_of(body: bytes) -> str:
+    """What a body says, in whatever it is encoded."""
     try:
         return body.decode().removeprefix("\ufeff")  # as utf-8-sig does, but that codec is written in Python
     except UnicodeDecodeError:

@@ -155,7 +155,7 @@ class Forget:
         """Deliveries with the address in them: emptied whole, since who else is in them cannot be told."""
         found = []
         for kept_id, body in self._pages("quarantine", "body", BODIES_A_PAGE):
-            if self.person.is_in(bytes(body).decode(errors="replace")):
+            if self.person.is_in_body(bytes(body)):
                 found.append(kept_id)
         if not self._dry_run:
             for chunk in self._chunks(found):

@@ -16,6 +16,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from syncd.sarbacane import text_of
 from syncd.store.sqlite import chunks, rows, transaction
 
 if TYPE_CHECKING:
@@ -63,6 +64,10 @@ class Person:
 
     def is_in(self, text: str) -> bool:
         return any(pattern.search(text) for pattern in (self._address, self._ids, self._whids))
+
+    def is_in_body(self, body: bytes) -> bool:
+        """Of a delivery, in whatever it is encoded; UTF-16 without a mark is letters with NULs between."""
+        return self.is_in(text_of(body).replace("\0", ""))
 
     def may_be_in(self, text: str) -> bool:
         """Quickly said of most texts that `without` leaves as they are."""

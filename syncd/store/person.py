@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from syncd.sarbacane import text_of
 from syncd.store.mentions import Person
 from syncd.store.sqlite import rows
 
@@ -41,9 +42,8 @@ def _quarantined(db: Database, address: str) -> Iterator[dict[str, Any]]:
             "SELECT id, received_at, reason, body FROM quarantine WHERE id > ? AND id <= ?",
             (start, start + BODIES_A_PAGE),
         ):
-            text = bytes(body).decode(errors="replace")
-            if person.is_in(text):
-                yield {"id": kept_id, "received_at": received_at, "reason": reason, "body": text}
+            if person.is_in_body(bytes(body)):
+                yield {"id": kept_id, "received_at": received_at, "reason": reason, "body": text_of(bytes(body))}
 
 
 _JSON = frozenset({"raw", "before", "after", "why"})

@@ -199,6 +199,15 @@ def test_a_whid_without_the_address_in_quarantine_goes_too_and_a_number_elsewher
     assert syncd.db.execute("SELECT whid, send FROM events").fetchall() == [("43", "42")]
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "cp1252"])
+def test_a_delivery_in_quarantine_is_found_in_any_encoding(syncd: Syncd, command: Commands, encoding: str) -> None:
+    kept = json.dumps({"email": ADDRESS, "name": "Jérôme", "date": "soon"}, ensure_ascii=False).encode(encoding)
+    Inbox(syncd.db).append([], [Unread(syncd.clock(), "webhook", "no date", kept)])
+    assert len(json.loads(command("export", ADDRESS))["quarantine"]) == 1
+    assert command.json("forget", ADDRESS)["quarantined"] == 1
+    assert json.loads(command("export", ADDRESS))["quarantine"] == []
+
+
 def test_an_erasure_that_was_killed_is_completed_by_the_next(
     syncd: Syncd,
     command: Commands,
