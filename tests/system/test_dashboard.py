@@ -88,7 +88,8 @@ def test_a_store_that_cannot_be_read_is_told_and_health_is_the_process_own(
         file.unlink()
     (installation.directory / "syncd.db").mkdir()
     assert scraped(web, dashboard)["syncd_store_up"] == 0
-    assert web.get(f"{address(dashboard)}/healthz", timeout=30).text == "alive\n"
+    health = web.get(f"{address(dashboard)}/healthz", timeout=30)
+    assert (health.text, health.headers["Server"]) == ("alive\n", "syncd")
     assert dashboard.terminate() == 0
     shutil.rmtree(installation.directory / "syncd.db")
 
