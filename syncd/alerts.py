@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from syncd.masks import masked
+from syncd.texts import printable, printable_lines
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,7 +31,7 @@ class Sent:
 def send(urls: Sequence[str], title: str, body: str, mood: str = BAD) -> list[Sent]:
     """To every URL; one that fails keeps no other from being tried. Takes seconds where a service does not answer."""
     logging.getLogger("apprise").setLevel(logging.CRITICAL)
-    title, body = masked(title), masked(body)
+    title, body = printable(masked(title)), printable_lines(masked(body))  # a title is a mail's header
     return [
         Sent(f"{number}. {url.partition(':')[0]}://…", _problem(url, title, body, mood))
         for number, url in enumerate(urls, 1)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
+from syncd.alerts import send
 from syncd.config import Settings
 from syncd.store import Alarms, Inbox, situation
 from syncd.store.inbox import Unread
@@ -57,6 +58,12 @@ def test_an_alarm_is_told_once_again_each_day_and_once_when_it_is_over(
     watch.look()
     assert listener.titles[2:] == ["syncd: over: 13 deliveries in 24 hours could not be read as an event"]
     assert listener.messages[2]["type"] == "success"
+
+
+def test_a_send_whose_id_has_a_line_end_gets_no_header_of_its_own(listener: Listener) -> None:
+    assert not send([listener.url], "held: send a\r\nBcc: b", "one\x1b[2J\ntwo")[0].problem
+    assert listener.titles == [r"held: send a\r\nBcc: b"]
+    assert listener.messages[0]["message"] == "one\\x1b[2J\ntwo"
 
 
 def test_several_at_once_are_one_message(syncd: Syncd, watch: Watch, listener: Listener) -> None:
