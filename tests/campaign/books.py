@@ -145,16 +145,17 @@ def _wrongly_left(there: Sequence[Person], tasks: _Tasks) -> list[str]:
 
 def _state(org: Org, left: Container[str]) -> State:
     """All that the org holds, save for what may well depend on the way: what a converted Lead, a record that was
-    merged away and a Task that is kept up no more say for ever is what had been written by then, and the token of a
-    Task is of the record that it was made for."""
+    merged away and a Task that is kept up no more say for ever is what had been written by then, the token of a Task is
+    of the record that it was made for, and a Task that was taken back need not have been made."""
     return {
-        kind: [_lasting(kind, row) for row in rows if not _is_over(row) and row["Id"] not in left]
+        kind: [_lasting(kind, row) for row in rows if not _is_over(kind, row) and row["Id"] not in left]
         for kind, rows in org.snapshot().items()
     }
 
 
-def _is_over(row: dict[str, Any]) -> bool:
-    return bool(row.get("IsConverted") or row.get("MasterRecordId"))
+def _is_over(kind: str, row: dict[str, Any]) -> bool:
+    taken_back = kind == "Task" and row.get("IsDeleted")
+    return bool(row.get("IsConverted") or row.get("MasterRecordId") or taken_back)
 
 
 def _lasting(kind: str, row: dict[str, Any]) -> dict[str, Any]:

@@ -125,6 +125,7 @@ class Moves:
 
     def _one_address(self, master: Person, loser: Person) -> None:
         """Mostly; a quarter of those who are merged keep an address of their own."""
+        master.is_paired = loser.is_paired = True
         if self.dice.random() < 0.75:
             loser.address, loser.later = master.address, master.later + LATER
             self.org.edit(loser.id, **{EMAIL[loser.object]: master.address.lower()})

@@ -37,14 +37,17 @@ class Person:
     """Those whose record has become this one's, and so has what happened to them."""
     former: list[list[Payload]] = field(default_factory=list)
     """All that had happened to this record, or to one that has become it, after each wave until then."""
+    is_paired: bool = False
+    """Its record becomes one with another's."""
     is_gone: bool = False
     """Its record has become another one's."""
     mailed_through: int = len(WAVES) - 1
     """The last wave in which anything is heard of it."""
 
-    def say(self, kind: str, send: int, minutes: float, **more: Any) -> None:
-        """An event, so many minutes after its send went out."""
-        wave = next(number for number, sends in enumerate(WAVES) if send in sends)
+    def say(self, kind: str, send: int, minutes: float, *, wave: int | None = None, **more: Any) -> None:
+        """An event, so many minutes after its send went out. It arrives with its send's wave, or with a later one."""
+        if wave is None:
+            wave = next(number for number, sends in enumerate(WAVES) if send in sends)
         if wave > self.mailed_through:
             return
         said = {"whId": self.whid, "email": self.address} | more
@@ -86,11 +89,14 @@ def happen(everybody: list[Person], seed: int) -> list[list[Payload]]:
     fates = _fates(len(everybody))
     for i, person in enumerate(everybody):
         fates[i * 37 % 100](person, dice)
+    # fifteen characters are somebody's by chance, and no checksum tells
+    mistyped = next(person.whid[:15] for person in everybody if person.object == "Contact" and len(person.whid) == 18)
     waves = []
     for number, _ in enumerate(WAVES):
         wave = [said for person in everybody for said in person.waves[number]]
         wave += dice.sample(wave, len(wave) // 20)
         wave += [payload("open", 7 * number, f"s{number}", whId=STRANGER, email="gone@x.example")]
+        wave += [payload("unsubscribe", 7 * number, f"s{number}", whId=mistyped, email="mistyped@x.example")]
         dice.shuffle(wave)
         waves.append(wave)
     return waves
@@ -115,7 +121,10 @@ def _clicks(person: Person, dice: Random) -> None:
 
 
 def _bounces_hard(person: Person, dice: Random) -> None:
-    person.say("hard_bounce", dice.randrange(SENDS), 2, smtpDescription=f"550 5.1.1 {'unknown user ' * 30}")
+    """The first of two justifies it, though the second may arrive before."""
+    first = dice.randrange(SENDS)
+    person.say("hard_bounce", first, 2, smtpDescription=f"550 5.1.1 {'unknown user ' * 30}")
+    person.say("hard_bounce", dice.randrange(first, SENDS), 4, smtpDescription="550 5.7.1 once more")
 
 
 def _comes_back(person: Person, _: Random) -> None:
@@ -168,9 +177,22 @@ def _has_no_send(person: Person, _: Random) -> None:
     person.say("click", 6, 30, sendId=None, url="https://acme.example/x")
 
 
+def _is_scanned(person: Person, dice: Random) -> None:
+    """By a machine that follows the links. Of every other it is seen in the next wave only, when there is a Task.
+
+    Not if by then the record may be another's, which has a Task of that send already: then this one stays as it was.
+    """
+    send = dice.choice(WAVES[0])
+    person.say("delivered", send, 1)
+    person.say("open", send, 5.01)
+    for link, wave in enumerate((0, 0 if person.is_paired else dice.choice((0, 1)))):
+        person.say("click", send, 5 + 0.01 * link, url=f"https://acme.example/{link}", wave=wave)
+
+
 _Fate = Callable[[Person, Random], None]
 _SOME: tuple[tuple[_Fate, int], ...] = (
     (_clicks, 30), (_bounces_softly, 9), (_recovers, 3), (_opts_out, 6), (_has_moved, 2), (_has_no_send, 4),
+    (_is_scanned, 4),
 )  # fmt: skip
 _HARD: tuple[_Fate, ...] = (_bounces_hard, _comes_back, _does_it_all)
 MOST_HARD = 150
