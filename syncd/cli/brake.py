@@ -95,7 +95,8 @@ def release(config: Path | None, *, group: int, dry_run: bool, as_json: bool) ->
 def drop(config: Path | None, *, group: int, dry_run: bool, as_json: bool) -> None:
     """Say that a held group is wrong: nothing of it is written, and what happened until now never marks these records.
 
-    What happens later may. Opt-outs that are held with it are refused, too, and held Tasks are not made.
+    What happens later may. Opt-outs that are held with it are refused, too, and held Tasks are not made. Who opted
+    out by another send is opted out.
     """
     settings = load(config)
     with closing(open_store(settings.store.path)) as db:

@@ -260,13 +260,15 @@ class Holds:
         state = "superseded" if released else "dropped"
         self._db.execute("UPDATE changes SET state = ? WHERE id = ?", (state, change_id))
         if aspect := _ASPECTS.get(what):
-            judged = through if released else max(now, through)
+            # who unsubscribed later by another send, too, is to be planned anew: that was never this group's
+            only_this = released or aspect == Aspect.OPTED_OUT
+            judged = through if only_this else max(now, through)
             self._db.execute(
                 "INSERT INTO decisions (subject_id, aspect, verdict, at, through, by, note)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?)",
                 (subject_id, aspect, verdict.value, now, judged, by, f"held group {hold_id}"),
             )
-        if released:
+        if released or aspect == Aspect.OPTED_OUT:
             self._db.execute(DUE, (now, now, subject_id))
         elif activity is not None:  # a Task that is not there and is not to be made
             self._db.execute(

@@ -272,6 +272,21 @@ def test_a_shifted_send_that_a_person_drops_is_never_written(
     assert (org.calls_count(writing=True), command.json("held")) == (0, [])
 
 
+@pytest.mark.parametrize("day", [0, 3], ids=["before", "after"])
+def test_who_opted_out_with_another_send_is_opted_out_though_a_shifted_one_is_dropped(
+    command: Commands, syncd: Syncd, org: Org, shifted: list[dict[str, Any]], day: int
+) -> None:
+    own, held = shifted[43]["email"], shifted[44]["whId"]
+    syncd.receive(payload("unsubscribe", day, "t", email=own, whId=held))
+    syncd.run()
+    command("drop", "1")
+    command("sync")
+    assert [held] == [contact["Id"] for contact in org.all("Contact") if contact["HasOptedOutOfEmail"]]
+    command("resync", "--all")
+    assert [held] == [contact["Id"] for contact in org.all("Contact") if contact["HasOptedOutOfEmail"]]
+    assert command.json("held") == []
+
+
 def test_a_crash_while_a_run_drops_what_came_later_leaves_nothing_held_for_ever(
     command: Commands, syncd: Syncd, org: Org, shifted: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
