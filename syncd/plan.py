@@ -16,9 +16,9 @@ from syncd.model import ActivityState, Aspect, Change, Decision, Plan, Remembere
 from syncd.rules import OPT_OUTS, SOFT_BOUNCE, standing, without_soft_bounces
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-    from syncd.model import Case, Ledger, Pending, Record, Rules, Standing, Value
+    from syncd.model import Case, Event, Ledger, Pending, Record, Rules, Standing, Value
 
 OPT_OUT_ROLE = "opted_out"
 BY_SALESFORCE = "salesforce"
@@ -30,7 +30,7 @@ def plan(case: Case, record: Record, rules: Rules, now: int, *, pausing: bool = 
     `pausing`: soft bounces mark nobody for the time being, and what they marked stays.
     """
     settled, ledger = settle(case.ledger, record)
-    decisions = tuple(removals(ledger, record, now))
+    decisions = tuple(removals(ledger, record, case.events, now))
     history = (case.events, record.addresses, (*case.decisions, *decisions))
     said, paused = standing(*history, rules), None
     if pausing and said.invalid and said.invalid.rule == SOFT_BOUNCE:
@@ -126,14 +126,18 @@ def _content(change: Change | Pending) -> tuple[object, ...]:
 # --- what a person, or another tool, took away --------------------------------------------------------------
 
 
-def removals(ledger: Ledger, record: Record, now: int) -> Iterator[Decision]:
-    """What was on the record when syncd last looked, and is there no more. Spent: all evidence up to this moment."""
+def removals(ledger: Ledger, record: Record, events: Iterable[Event], now: int) -> Iterator[Decision]:
+    """What was on the record when syncd last looked, and is there no more.
+
+    Spent is all evidence up to this moment; of opt-outs only what can have been before somebody took the opt-out away,
+    for what makes syncd look again may be that the person unsubscribed once more.
+    """
     mark, opt_out = ledger.mark, ledger.opt_out
     # Salesforce itself clears a bounce when the address changes (help 000393429): nobody's word on the old address.
     if mark and not moved(mark, record) and _taken_away(mark, record):
-        yield _removal(Aspect.INVALID, mark, now)
+        yield _removal(Aspect.INVALID, mark, now, now)
     if opt_out and OPT_OUT_ROLE in record.shape.writable and not record.values.get(OPT_OUT_ROLE):
-        yield _removal(Aspect.OPTED_OUT, opt_out, now)
+        yield _removal(Aspect.OPTED_OUT, opt_out, now, min(now, _latest_overruled(record, events) or now))
 
 
 def _taken_away(mark: Remembered, record: Record) -> bool:
@@ -142,9 +146,20 @@ def _taken_away(mark: Remembered, record: Record) -> bool:
     return any(any(mark.values.get(role) for role in part) and is_blank(record, part) for part in parts)
 
 
-def _removal(aspect: Aspect, remembered: Remembered, now: int) -> Decision:
+def _latest_overruled(record: Record, events: Iterable[Event]) -> int:
+    """Nothing was taken away later than the record was last changed. What was known by then was overruled as well,
+    though its clock may have been ahead. 0: nobody tells."""
+    if not record.changed_at:
+        return 0
+    known = (e.at for e in events if e.kind in OPT_OUTS and e.received_at <= record.changed_at)
+    return max(record.changed_at, max(known, default=0))
+
+
+def _removal(aspect: Aspect, remembered: Remembered, now: int, through: int) -> Decision:
     whose = "written by syncd" if remembered.ours else "found in Salesforce"
-    return Decision(aspect, Verdict.CLEARED, now, max(now, remembered.through), BY_SALESFORCE, f"it had been {whose}")
+    return Decision(
+        aspect, Verdict.CLEARED, now, max(through, remembered.through), BY_SALESFORCE, f"it had been {whose}"
+    )
 
 
 # --- opt-outs -----------------------------------------------------------------------------------------------

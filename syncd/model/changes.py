@@ -34,6 +34,7 @@ class Record:
     values: Mapping[str, Value]
     shape: Shape = field(default_factory=Shape)
     contact: str = ""  # of a person account: the Contact that its activities belong to
+    changed_at: int = 0  # when anything of it was last changed, by whomever; 0: not told
 
     @property
     def who(self) -> tuple[str, str]:

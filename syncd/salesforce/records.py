@@ -34,6 +34,7 @@ LINKS = {
 }
 """What tells a person account, or where a Lead went. An org without person accounts has no such fields, and asking for
 them would refuse the call."""
+CHANGED = "LastModifiedDate"
 IDS_A_QUERY = 400
 """A query is a GET, whose URI may be 16,384 bytes long; an id takes 27 of them once it is encoded."""
 UNSEEN = frozenset(
@@ -157,7 +158,7 @@ class Records:
 
     def _page(self, object_: str, ids: list[str]) -> list[dict[str, Any]]:
         described = self._describe(object_)
-        linked = [name for name in LINKS[object_] if name in described.types]
+        linked = [name for name in (*LINKS[object_], CHANGED) if name in described.types]
         fields = list(dict.fromkeys(["Id", *described.emails, *described.readable.values(), *linked]))
         answer = self._session.call("POST", f"composite/sobjects/{object_}", body={"ids": ids, "fields": fields})
         return _read_rows(answer, len(ids))
@@ -225,7 +226,9 @@ def _record(row: Mapping[str, Any], object_: str, described: _Described) -> Reco
     addresses = (_address(row.get(name)) for name in described.emails)
     values = {role: _incoming(role, row.get(name)) for role, name in described.readable.items()}
     contact = str(row.get("PersonContactId") or "")
-    return Record(str(row["Id"]), object_, tuple(a for a in addresses if a), values, described.shape, contact)
+    changed_at = _instant(row[CHANGED]) if row.get(CHANGED) else 0
+    own = tuple(address for address in addresses if address)
+    return Record(str(row["Id"]), object_, own, values, described.shape, contact, changed_at)
 
 
 def _has_gone(row: Mapping[str, Any], object_: str, into: Reading) -> None:
@@ -274,9 +277,13 @@ def _incoming(role: str, value: Any) -> Value:
     if TYPES[role] is BOX:
         return bool(value)
     if value and TYPES[role] is MOMENT:
-        moment = datetime.fromisoformat(value)
-        return round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
+        return _instant(value)
     return int(value) if isinstance(value, float) else value or None
+
+
+def _instant(value: str) -> int:
+    moment = datetime.fromisoformat(value)
+    return round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
 
 
 def _outgoing(role: str, value: Value, shape: Shape) -> object:
