@@ -107,7 +107,9 @@ def _of_aspect(facts: Facts, aspect: Aspect) -> Iterator[Point]:
     words = (word for word in facts.decisions if word.verdict is not Verdict.RELEASED)
     settled = [word for word in words if word.aspect is aspect]
     last = made[-1] if made else None
-    if settled and (last is None or settled[-1].at >= last.at):
+    # of one moment: an undo is the word itself; what sets something is of evidence that the word does not spend
+    sets = last is not None and last.what in (What.MARK, What.OPT_OUT)
+    if settled and (last is None or settled[-1].at > last.at or (settled[-1].at == last.at and not sets)):
         word = settled[-1]
         yield Point(
             "settled", {"aspect": aspect.value, "verdict": word.verdict.value, "at": word.at, "note": word.note}

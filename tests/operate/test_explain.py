@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -258,3 +259,19 @@ def test_the_explanation_agrees_with_the_judgement(
         assert len(verdict.counted) == len(soft) == judged.soft.counted
     elif not verdict:
         assert judged.soft.counted < rule.threshold or judged.soft.days < rule.span_days
+
+
+def test_who_unsubscribed_again_is_told_to_be_opted_out_though_the_removal_was_seen_at_that_moment(
+    command: Commands, syncd: Syncd, org: Org, contact: str
+) -> None:
+    syncd.clock.step = 0
+    syncd.receive(payload("unsubscribe", 1, whId=contact))
+    syncd.run()
+    cleared = syncd.clock.at
+    org.clock = lambda: datetime.fromtimestamp(cleared / 1000, UTC)
+    org.edit(contact, HasOptedOutOfEmail=False)
+    syncd.later(days=5)
+    when = datetime.fromtimestamp(syncd.clock.at / 1000 - 30, UTC).isoformat()
+    syncd.receive(payload("unsubscribe", 9, whId=contact, date=when))
+    syncd.run()
+    assert "Opted out in run 2" in command("explain", contact)
