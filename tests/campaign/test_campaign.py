@@ -35,5 +35,4 @@ def test_without_faults_salesforce_says_what_was_reckoned(undisturbed: Outcome) 
 def test_faults_change_the_way_but_not_the_outcome(mix: str, undisturbed: Outcome, keys: Path, tmp_path: Path) -> None:
     outcome = trial(tmp_path / "store", keys, RECIPIENTS, MIXES[mix], timeout=0.8)
     assert outcome.met > 0
-    assert outcome.calls > undisturbed.calls
     assert outcome.problems(undisturbed) == []
