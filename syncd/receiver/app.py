@@ -54,7 +54,7 @@ def create_app(settings: Settings) -> Flask:
     tokens = Tokens(settings.secrets.webhook_tokens())
     path = settings.store.path
     counts = Counts()
-    intake = Intake(lambda: Inbox(open_store(path, busy=BUSY, shared=True)), counts)
+    intake = Intake(lambda: Inbox(open_store(path, busy=BUSY, shared=True, eager=True)), counts)
     webhook = Webhook(tokens, intake, settings.receiver.max_body_bytes, counts)
 
     app = _Receiver("syncd.receiver", static_folder=None)

@@ -28,17 +28,27 @@ PAUSE, LONGEST_PAUSE = 0.002, 0.1
 _PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "temp_store=MEMORY", "secure_delete=FAST")
 _FULL = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE}  # the latter: no room even to begin
 BUSY = 10.0  # seconds a writer waits for another
+POLL, SLOW_POLL = 0.0005, 0.01
+"""Seconds between two tries of a connection that is `eager`; the latter once it has waited for PATIENT."""
+PATIENT = 0.1
 
 
 class _Connection(sqlite3.Connection):
-    """`held`: seconds that its last transaction kept the others from writing; `seen`: the store's state then."""
+    """`held`: seconds that its last transaction kept the others from writing; `seen`: the store's state then.
+
+    `eager`: seconds that it tries to begin a transaction, again and again; 0: SQLite waits, as for everything else.
+    """
 
     held = 0.0
     seen = 0
+    eager = 0.0
 
 
-def connect(path: Path, *, busy: float = BUSY, shared: bool = False) -> Database:
+def connect(path: Path, *, busy: float = BUSY, shared: bool = False, eager: bool = False) -> Database:
     """A connection for one thread (`shared`: for several that take turns). WAL, synchronous=FULL, foreign keys on.
+
+    `eager`: begins as soon as another writer lets it. SQLite's own waiting takes ever longer pauses, 1, 2, 5, 10 ms and
+    so on, and so misses the moments between two short transactions of somebody else.
 
     secure_delete=FAST: what is deleted is overwritten where that costs no further page, so that `forget` finds it gone.
     """
@@ -51,6 +61,7 @@ def connect(path: Path, *, busy: float = BUSY, shared: bool = False) -> Database
         )  # fmt: skip
         for pragma in _PRAGMAS:
             conn.execute(f"PRAGMA {pragma}")
+        conn.eager = busy if eager else 0.0
     except sqlite3.Error as error:
         raise StoreError(f"cannot open the store {path}: {_words(error)}") from error
     return Database(conn, execute_plugins=False)
@@ -72,11 +83,11 @@ def _make(path: Path) -> None:
         os.close(descriptor)
 
 
-def open_store(path: Path, *, busy: float = BUSY, shared: bool = False) -> Database:
+def open_store(path: Path, *, busy: float = BUSY, shared: bool = False, eager: bool = False) -> Database:
     """Connects; makes the schema in a store that is new, and refuses one whose migrations are pending."""
     if not path.parent.is_dir():
         raise StoreError(f"the store's directory {path.parent} does not exist. Make it: mkdir -p {path.parent}")
-    db = connect(path, busy=busy, shared=shared)
+    db = connect(path, busy=busy, shared=shared, eager=eager)
     try:
         if migrations.pending(db):
             with transaction(db):  # two processes may start at once: the second finds the work done
@@ -128,7 +139,7 @@ def transaction(db: Database, *, repeatable: bool = False) -> Iterator[Database]
     if repeatable:
         db.execute("PRAGMA synchronous=NORMAL")
     try:
-        db.execute("BEGIN IMMEDIATE")
+        _begin(db)
         began = time.perf_counter()
         yield db
         db.execute("COMMIT")
@@ -143,6 +154,27 @@ def transaction(db: Database, *, repeatable: bool = False) -> Iterator[Database]
     finally:
         if repeatable:
             db.execute("PRAGMA synchronous=FULL")
+
+
+def _begin(db: Database) -> None:
+    conn = db.conn
+    if not isinstance(conn, _Connection) or not conn.eager:
+        db.execute("BEGIN IMMEDIATE")
+        return
+    conn.execute("PRAGMA busy_timeout=0")
+    started = time.monotonic()
+    try:
+        while True:
+            try:
+                conn.execute("BEGIN IMMEDIATE")
+                return
+            except sqlite3.OperationalError as error:
+                waited = time.monotonic() - started
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or waited > conn.eager:
+                    raise
+            time.sleep(POLL if waited < PATIENT else SLOW_POLL)
+    finally:
+        conn.execute(f"PRAGMA busy_timeout={round(conn.eager * 1000)}")
 
 
 def settle(db: Database) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from contextlib import closing, suppress
 from typing import TYPE_CHECKING
 
@@ -58,3 +59,21 @@ def test_only_a_transaction_that_can_be_repeated_leaves_the_sync_to_others(tmp_p
                 db.execute(sql)
             seen.append(synchronous(db))
         assert seen == [NORMAL, FULL, FULL, FULL]
+
+
+def test_who_is_eager_gets_the_lock_when_it_is_let_go_and_gives_up_in_time(tmp_path: Path) -> None:
+    path = tmp_path / "syncd.db"
+    with (
+        closing(open_store(path, shared=True)) as other,
+        closing(open_store(path, busy=0.05, eager=True)) as short,
+        closing(open_store(path, busy=30.0, eager=True)) as long,
+    ):
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StoreError, match="locked"):
+            Inbox(short).is_writable()
+        release = threading.Timer(0.01, other.execute, ["COMMIT"])
+        release.start()
+        Inbox(long).append([read(payload(1), 1)])
+        release.join()
+        assert long.execute("PRAGMA busy_timeout").fetchone()[0] == 30_000
+        assert other.execute("SELECT count(*) FROM events").fetchone()[0] == 1
