@@ -24,7 +24,7 @@ demo: $(READY) ## the whole way on this machine, no account needed
 
 test: lint ## the standards gate and every test
 	@.ci/need curl strace systemctl:systemd unshare:util-linux
-	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder --cov --cov-report= -q
+	$(BIN)/pytest -n 4 --dist loadfile --no-loadscope-reorder --cov --cov-report= -q
 	$(BIN)/coverage report
 
 lint: $(READY) ## ruff, mypy, import contracts, declared dependencies
