@@ -1,9 +1,13 @@
 """How long backup, forget, prune and import take on a filled store, their memory, and a receiver's answers meanwhile.
 
-    python -m tests.bench.operations [EVENTS] [--kept FILE] [--only prune import] [--seconds 600]
+    python -m tests.bench.operations [EVENTS] [--kept FILE] [--only prune import] [--rounds 6] [--last 3600]
 
-In the file the filled store is kept, since filling takes most of the time, and taken from there. What takes longer than
-so many seconds is ended, and said to be. Not a test: numbers are for comparing within one run.
+Idle and busy take turns: in each round the receiver is idle for a while, then the operation goes on for ROUND seconds
+and is ended; in the last round, with what is done so far, for as long as it takes, `--last` seconds at most. A disk's
+mood changes within minutes, so one idle time at the start would say little.
+
+In the file the filled store is kept, since filling takes most of the time, and taken from there. Not a test: numbers
+are for comparing within one run.
 """
 
 from __future__ import annotations
@@ -18,12 +22,14 @@ from tempfile import TemporaryDirectory
 from syncd.sarbacane import read
 from syncd.store import Desk, Inbox, Work, open_store
 from syncd.store import work as folding
-from tests.bench.deliveries import IDLE, START, beside, deliveries, receiver, told
+from tests.bench.deliveries import START, beside, deliveries, receiver, told
 from tests.bench.importing import start, write
 from tests.receiver.configured import configuration
 
 PEOPLE = 10  # events of each
 IMPORTED = 100_000
+IDLE = 500  # deliveries of a round
+ROUND = 15.0  # seconds of a round
 
 
 def payload(number: int, people: int) -> dict[str, object]:
@@ -53,18 +59,34 @@ def fill(store: Path, events: int) -> None:
     db.close()
 
 
-def measure(directory: Path, port: int, idle: list[float], longest: float, *arguments: str) -> None:
+def measure(directory: Path, port: int, rounds: int, last: float, *arguments: str) -> None:
+    """One operation, in turn with nothing."""
+    idle: list[float] = []
+    busy: list[float] = []
+    for left in reversed(range(rounds)):
+        idle += deliveries(port, lambda number: number < IDLE)
+        took, said, ended = _one(directory, port, ROUND if left else last, *arguments)
+        busy += took
+        if ended:
+            break
+    print(f"  {arguments[0]}: {said}")
+    print("    receiver's answers, idle:", told(sorted(idle)))
+    print("    receiver's answers, busy:", told(sorted(busy), sorted(idle)), flush=True)
+
+
+def _one(directory: Path, port: int, longest: float, *arguments: str) -> tuple[list[float], str, bool]:
+    """A receiver's answers beside it, what is to be said of it, and whether it came to its end by itself."""
     began = time.perf_counter()
     process = start(directory, *arguments)
     took, memory = beside(process, port, longest)
-    how = "" if process.poll() is not None else " (ended)"
+    ended = process.poll() is not None
     process.terminate()
     assert process.stdout
     said = process.stdout.read().decode().split("\n")[0]
     process.wait()
     seconds = time.perf_counter() - began
-    print(f"  {arguments[0]}: {seconds:.1f} s{how}, at most {memory / 1024:.0f} MiB; {said}")
-    print("    receiver's answers meanwhile:", told(took, idle), flush=True)
+    how = "" if ended else " (ended)"
+    return took, f"{seconds:.1f} s{how}, at most {memory / 1024:.0f} MiB; {said}", ended
 
 
 def main() -> None:
@@ -85,11 +107,8 @@ def main() -> None:
             "import": [str(here / "events.json")],
         }
         with receiver(here) as port:
-            idle = deliveries(port, lambda number: number < IDLE)
-            print("  receiver's answers, idle:", told(idle), flush=True)
             for operation in arguments.only or operations:
-                measure(here, port, idle, arguments.seconds, operation, *operations[operation])
-            print("  receiver's answers, idle again:", told(deliveries(port, lambda number: number < IDLE), idle))
+                measure(here, port, arguments.rounds, arguments.last, operation, *operations[operation])
 
 
 def _arguments() -> argparse.Namespace:
@@ -97,7 +116,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("events", type=int, nargs="?", default=100_000)
     parser.add_argument("--kept", type=Path)
     parser.add_argument("--only", nargs="+", choices=("backup", "forget", "prune", "import"))
-    parser.add_argument("--seconds", type=float, default=600.0)
+    parser.add_argument("--rounds", type=int, default=6)
+    parser.add_argument("--last", type=float, default=3_600.0)
     return parser.parse_args()
 
 
