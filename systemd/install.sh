@@ -144,8 +144,8 @@ back_up() { # by the version that made it; one on its first day has nothing to l
 upgrade() { # the socket stays: whoever calls meanwhile waits in its queue
   local were_running
   # also one that is about to be tried again: this may be what mends it
-  were_running=$(systemctl show -P Id --state=active,activating,reloading 'syncd-*.service' | grep -v backup || true)
-  systemctl stop syncd-sync.service syncd-dashboard.service syncd-receiver.service
+  were_running=$(systemctl show -P Id --state=active,activating,reloading 'syncd-*.service' | grep -Ev 'backup|prune' || true)
+  systemctl stop syncd-prune.service syncd-sync.service syncd-dashboard.service syncd-receiver.service
   if ! as_syncd "$prefix/bin/syncd" migrate; then
     ln -sfn "$before" "$lib/current"
     # shellcheck disable=SC2086

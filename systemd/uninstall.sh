@@ -9,7 +9,7 @@ if [ -z "$destdir" ] && [ "$(id -u)" != 0 ]; then
 fi
 if [ -z "$destdir" ] && [ -d /run/systemd/system ]; then
   systemctl disable -q --now syncd.target syncd-receiver.socket syncd-receiver.service syncd-sync.service \
-    syncd-dashboard.service syncd-backup.timer 2>/dev/null || true
+    syncd-dashboard.service syncd-backup.timer syncd-prune.timer 2>/dev/null || true
 fi
 rm -rf "${destdir}${prefix:?}/lib/syncd" "$destdir$prefix/share/doc/syncd"
 rm -f "$destdir$prefix/bin/syncd" "$destdir$prefix"/lib/systemd/system/syncd{.target,-*} \

@@ -26,7 +26,7 @@ pytestmark = [
 ]
 
 RECEIVER, SYNC, DASHBOARD = "syncd-receiver.service", "syncd-sync.service", "syncd-dashboard.service"
-BACKUP = "syncd-backup.service"
+BACKUP, PRUNE = "syncd-backup.service", "syncd-prune.service"
 SALESFORCE = "/srv/salesforce"
 CONTACT = "003Sb0000000001IAA"
 
@@ -274,6 +274,25 @@ def test_a_nightly_backup_that_fails_is_an_alarm_until_one_is_made(machine: Mach
     assert "The last backup failed" in alarms()
     machine.shell("mv /var/lib/syncd/aside /var/lib/syncd/backups; systemctl start syncd-backup")
     assert "backup" not in alarms()
+
+
+def test_what_retention_no_longer_keeps_is_removed_by_its_unit(machine: Machine, running: str) -> None:
+    def sends() -> list[str]:
+        return [event["send"] for event in json.loads(machine.run("syncd", "events", "--email", old, "--json"))]
+
+    def is_quiet() -> bool:
+        said = json.loads(machine.shell("syncd status --json || true"))
+        return not (said["events_waiting"] or said["subjects_due"] or said["run_going_on"])
+
+    old = "old@example.fr"
+    for send in ("s1", "s2"):
+        date = f"2020-0{send[1]}-01T09:00:00Z"
+        assert post(machine, running, type="delivered", email=old, whId=CONTACT, sendId=send, date=date) == "204"
+    assert sends() == ["s2", "s1"]
+    until(is_quiet)
+    machine.run("systemctl", "start", PRUNE)
+    assert sends() == ["s2"]  # the last mail that arrived stays
+    assert "syncd-prune.timer" in machine.run("systemctl", "list-timers", "--no-pager")
 
 
 def test_uninstalling_leaves_configuration_and_data(machine: Machine, running: str) -> None:
