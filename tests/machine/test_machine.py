@@ -101,6 +101,10 @@ def load(machine: Machine, path: str) -> Iterator[dict[str, int]]:
         answers.update(json.loads(clients.stdout.read()))
 
 
+def states(machine: Machine) -> list[str]:
+    return machine.run("systemctl", "is-active", "syncd-receiver.socket", RECEIVER, SYNC, DASHBOARD, code=None).split()
+
+
 def restarts(machine: Machine, unit: str) -> int:
     return int(machine.shows(unit, "NRestarts"))
 
@@ -115,8 +119,7 @@ def test_the_installed_units_are_right_and_hardened(machine: Machine, installed:
 
 
 def test_an_event_goes_all_the_way_through_the_socket_to_salesforce(machine: Machine, running: str) -> None:
-    units = ("syncd-receiver.socket", RECEIVER, SYNC, DASHBOARD)
-    assert machine.run("systemctl", "is-active", *units).split() == ["active"] * 4
+    until(lambda: states(machine) == ["active"] * 4)
     event = {
         "type": "hard_bounce",
         "whId": CONTACT,
@@ -198,6 +201,15 @@ def test_a_reload_takes_a_new_configuration_and_refuses_a_wrong_one(machine: Mac
     machine.shell("sed -i /nonsense/d /etc/syncd/syncd.toml")
 
 
+def test_who_has_stopped_the_target_may_take_the_store_away(machine: Machine, running: str) -> None:
+    """As a restore does in the next line: a receiver that still answered would store into a file without a name."""
+    with load(machine, running):
+        machine.run("systemctl", "stop", "syncd.target")
+        assert states(machine) == ["inactive"] * 4
+    machine.run("systemctl", "start", "syncd.target")
+    until(lambda: states(machine) == ["active"] * 4)
+
+
 KILLED = """
 import os, sys
 from pathlib import Path
@@ -214,6 +226,7 @@ def test_what_root_types_leaves_nothing_that_the_services_cannot_write(machine: 
     typed = "; ".join(f"syncd {command} >/dev/null 2>&1 || [ $? != 2 ]" for command in commands)
 
     def is_well() -> None:
+        until(lambda: states(machine) == ["active"] * 4)
         assert machine.shell("find /var/lib/syncd -path '*/backups/*' -o -user root -print") == ""
         assert machine.shell("stat -c %a:%G /var/lib/syncd/syncd.db*").split() == ["660:syncd"] * 3
         assert post(machine, running, type="open", email="b@example.fr", whId="") == "204"
@@ -241,7 +254,7 @@ def test_installing_again_upgrades_without_a_refused_connection(machine: Machine
            systemctl start syncd.target"""
     )
     before = machine.shell("cd /usr/local/lib/syncd; readlink current; mkdir $(date -u +%Y%m%dT%H%M%SZ)").strip()
-    until(lambda: machine.shows(SYNC, "MainPID") != "0")
+    until(lambda: states(machine) == ["active"] * 4)
     main = {unit: machine.shows(unit, "MainPID") for unit in (SYNC, RECEIVER)}
     machine.run("systemctl", "kill", "--signal=KILL", SYNC)
     until(lambda: machine.shows(SYNC, "SubState") == "auto-restart")
