@@ -24,7 +24,7 @@ main() {
   switch
   put_files
   set_up
-  if is_running; then upgrade; else say_next; fi
+  if [ -n "$before" ] && [ -s "$(store)" ]; then upgrade; else say_next; fi
   forget_old
 }
 
@@ -142,24 +142,28 @@ back_up() { # by the version that made it; one on its first day has nothing to l
 }
 
 upgrade() { # the socket stays: whoever calls meanwhile waits in its queue
-  local were_running
-  # also one that is about to be tried again: this may be what mends it
-  were_running=$(systemctl show -P Id --state=active,activating,reloading 'syncd-*.service' | grep -Ev 'backup|prune' || true)
-  systemctl stop syncd-prune.service syncd-sync.service syncd-dashboard.service syncd-receiver.service
+  local were_running=
+  if is_running; then
+    # also one that is about to be tried again: this may be what mends it
+    were_running=$(systemctl show -P Id --state=active,activating,reloading 'syncd-*.service' |
+      { grep -v -e backup -e prune || true; } | xargs)
+    systemctl stop syncd-prune.service syncd-sync.service syncd-dashboard.service syncd-receiver.service
+  fi
   if ! as_syncd "$prefix/bin/syncd" migrate; then
     ln -sfn "$before" "$lib/current"
     # shellcheck disable=SC2086
-    systemctl start --no-block $were_running
+    [ -z "$were_running" ] || systemctl start --no-block $were_running
     echo "the upgrade failed, and the version from before goes on: $lib/$before" >&2
     exit 1
   fi
   # shellcheck disable=SC2086
-  systemctl start $were_running
-  echo "upgraded; running: $were_running"
+  [ -z "$were_running" ] || systemctl start $were_running
+  echo "upgraded; running: ${were_running:-nothing, as before. To start: systemctl start syncd.target}"
 }
 
 forget_old() { # the one from before stays, to go back to
   find "$lib" -mindepth 1 -maxdepth 1 -type d ! -name "$release" ! -name "$before" -exec rm -rf {} +
+  find /var/lib/syncd/backups -maxdepth 1 -name 'before-*.db' | sort | head -n -2 | xargs -r rm -f
 }
 
 say_next() {

@@ -271,6 +271,34 @@ def test_installing_again_upgrades_without_a_refused_connection(machine: Machine
     assert machine.shell("ls /usr/local/lib/syncd").split() == [before, now, "current"]
 
 
+ONE_VERSION_BEFORE = r"""
+from pathlib import Path
+(file,) = Path("/usr/local/lib/syncd/current/lib").glob("python3*/site-packages/syncd/store/migrations.py")
+text = file.read_text()
+file.write_text(text[: text.rindex("@migrations()")] + text[text.index("def _execute") :])
+"""
+
+
+def test_an_upgrade_while_all_is_stopped_migrates_too_and_keeps_two_copies(machine: Machine, running: str) -> None:
+    """Else what a later boot starts would refuse the store, and every delivery with it."""
+    machine.run("python3", "-c", ONE_VERSION_BEFORE)
+    machine.shell(
+        """systemctl stop syncd.target
+           cd /var/lib/syncd; touch backups/before-20250101T000000Z.db backups/before-20250102T000000Z.db
+           sed -i 's,/var/lib/syncd/[a-z]*.db,/var/lib/syncd/other.db,' /etc/syncd/syncd.toml
+           rm -f other.db*; runuser -u syncd -- sh -c 'umask 007; syncd status'"""
+    )
+    said = machine.shell("make -C /src install PYTHON=python3", online=True)
+    assert "applied m0" in said
+    assert "running: nothing" in said
+    copies = machine.shell("cd /var/lib/syncd/backups; ls before-*").split()
+    assert len(copies) == 2
+    assert "before-20250101T000000Z.db" not in copies
+    machine.run("systemctl", "start", "syncd.target")
+    until(lambda: states(machine) == ["active"] * 4)
+    assert post(machine, running, type="open", email="next@example.fr") == "204"
+
+
 def test_the_nightly_backup_is_made_by_its_unit_and_only_so_many_are_kept(machine: Machine, running: str) -> None:
     machine.shell("cd /var/lib/syncd/backups && touch syncd-202501{10..30}T023000Z.db")
     machine.run("systemctl", "start", BACKUP)
