@@ -12,7 +12,7 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 
 from syncd.dashboard.app import create_app
 from syncd.errors import ConfigError
-from syncd.systemd import RELOAD, STOP, bound_socket, inherited_socket, notify, until_told
+from syncd.systemd import RELOAD, STOP, Pulse, bound_socket, inherited_socket, notify, until_told
 
 if TYPE_CHECKING:
     import socket
@@ -70,6 +70,7 @@ def _served(settings: Settings, listener: socket.socket) -> Iterator[None]:
     """Requests are answered inside of it. The listener stays open: who calls between two of these waits."""
     host, port = listener.getsockname()[:2]
     server = make_server(host, port, create_app(settings), threaded=True, request_handler=_Quiet, fd=listener.fileno())
+    server.service_actions = Pulse()  # type: ignore[method-assign]  # by the loop that takes connections, twice a second
     threading.Thread(target=server.serve_forever, name="dashboard", daemon=True).start()
     log.info(f"metrics on http://{settings.dashboard.bind.host or host}:{port}/metrics")
     notify("READY=1")

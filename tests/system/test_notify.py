@@ -126,3 +126,16 @@ def test_serve_keeps_its_children_from_speaking_for_it(installation: Installatio
     until(lambda: any("scheduler started" in line for line in service.said))
     assert service.terminate() == 0
     assert systemd.hears_no_pulse()
+
+
+def test_a_dashboard_feeds_the_watchdog_while_it_takes_connections(
+    installation: Installation, systemd: Systemd
+) -> None:
+    dashboard = installation.serve("dashboard")
+    systemd.hears("READY=1")
+    systemd.hears("WATCHDOG=1")
+    dashboard.process.send_signal(signal.SIGSTOP)
+    assert systemd.hears_no_pulse()
+    dashboard.process.send_signal(signal.SIGCONT)
+    systemd.hears("WATCHDOG=1")
+    assert dashboard.terminate() == 0
