@@ -51,6 +51,7 @@ class _Group:
     events: list[Event] = field(default_factory=list)
     unread: list[Unread] = field(default_factory=list)
     size: int = 0
+    proves: bool = False  # that the receiver lives, for who looks after it
 
     @property
     def is_full(self) -> bool:
@@ -93,8 +94,8 @@ class Intake:
         return self._gather([], [Unread(received_at, source, reason, start[:MAX_KEPT])], len(start))
 
     def probe(self) -> Future[None]:
-        """Proves that a write would be taken now."""
-        return self._gather([], [], 0)
+        """Proves that a write is taken now, and remembers when."""
+        return self._gather([], [], 0, proves=True)
 
     def close(self) -> None:
         """Commits what was submitted and refuses the rest."""
@@ -104,7 +105,7 @@ class Intake:
                 self._queue.put(None)
         self._writer.join()
 
-    def _gather(self, events: list[Event], unread: list[Unread], size: int) -> Future[None]:
+    def _gather(self, events: list[Event], unread: list[Unread], size: int, *, proves: bool = False) -> Future[None]:
         with self._lock:
             if self._is_closed:
                 return _refused("the receiver is stopping")
@@ -117,6 +118,7 @@ class Intake:
             group.events += events
             group.unread += unread
             group.size += size
+            group.proves |= proves
             self._waiting += size
             return group.future
 
@@ -160,10 +162,10 @@ class Intake:
             raise StoreError("the store was busy for too long")
         if self._inbox is None:
             self._inbox = self._open_inbox()
-        if not group.events and not group.unread:
-            self._inbox.is_writable()
-            return
-        keep(self._inbox, group.events, group.unread)
+        if group.events or group.unread:
+            keep(self._inbox, group.events, group.unread)
+        if group.proves:
+            self._inbox.is_received(time.time_ns() // 1_000_000)
 
     def _reopen_later(self) -> None:
         """A connection may stay unusable after an I/O error; a new one costs nothing beside the failure."""

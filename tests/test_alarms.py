@@ -50,6 +50,7 @@ def pulse(**seen: Any) -> Pulse:
         ({"strangers": 5}, "unknown_token"),
         ({"backup_at": NOW - 2 * DAY}, "backup"),
         ({"backup_problem": "no room"}, "backup"),
+        ({"received_at": NOW - 9 * MINUTE, "missed_at": NOW - 5 * MINUTE}, "receiver"),
         ({"backup_at": NOW - HOUR, "backup_problem": "no room"}, "backup"),
     ],
 )
@@ -75,6 +76,9 @@ def test_a_condition_that_holds_is_an_alarm_with_words_and_advice(seen: dict[str
         {"strangers": 4},
         {"crashed": 2},
         {"backup_at": NOW - 2 * DAY + 1},
+        {"received_at": NOW - DAY, "missed_at": NOW - 5 * MINUTE + 1},  # it was switched off over night
+        {"received_at": NOW - DAY},  # and so were the runs
+        {"missed_at": NOW - DAY},  # there never was one here
     ],
 )
 def test_what_is_usual_is_none(seen: dict[str, Any]) -> None:
@@ -86,7 +90,7 @@ def test_every_condition_is_told_by_one_key_only() -> None:
         WELL, disk_free=0, refused=1, last_run=LastRun("fatal"), crashed=9, started_at=0, strangers=9,
         budget_spent=True, stuck_opt_outs=1, paused_since=0,
             waiting=(Waiting(1, "domain gone.example", shifted=False, held="1 mark", written=""),),
-            oldest_due=0, unread=99, oversized=9, pulse=pulse(last=NOW - 7 * HOUR),
+            oldest_due=0, received_at=0, missed_at=0, unread=99, oversized=9, pulse=pulse(last=NOW - 7 * HOUR),
     )  # fmt: skip
     found = [alarm.key for alarm in conditions(bad)]
     assert len(found) == len(set(found)) > 10

@@ -31,6 +31,7 @@ class Played:
     groups: list[int] = field(default_factory=list)
     failures: list[BaseException] = field(default_factory=list)
     opened: int = 0
+    received: int = 0
     gate: threading.Event = field(default_factory=threading.Event)
     is_entered: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
 
@@ -45,8 +46,9 @@ class Played:
             raise self.failures.pop(0)
         self.groups.append(len(events) + len(unread))
 
-    def is_writable(self) -> None:
+    def is_received(self, now: int) -> None:
         self.append([])
+        self.received = now
 
     def close(self) -> None:
         pass
@@ -120,6 +122,18 @@ def test_too_much_waiting_is_refused_at_once(intake: Intake, played: Played, mon
     wait(taken, LONG)
     assert intake.probe().result(LONG) is None  # the writer has counted them off by now
     assert intake.submit(body(2), NOW, "test").result(LONG) is None
+
+
+def test_a_proof_of_life_is_given_though_events_share_its_group(intake: Intake, played: Played) -> None:
+    """Else a receiver that always has something to do would be taken for one that is gone."""
+    intake.submit(body(0), NOW, "test")
+    assert played.is_entered.acquire(timeout=LONG)
+    proof, event = intake.probe(), intake.submit(body(1), NOW, "test")
+    assert proof is event
+    played.gate.set()
+    assert proof.result(LONG) is None
+    assert played.groups == [1, 1, 0]
+    assert played.received > NOW
 
 
 def test_what_waited_for_too_long_behind_a_failure_is_refused_untried(

@@ -51,6 +51,8 @@ KNOWN = 30 * DAY
 
 UNREACHABLE = HOUR
 LATE = 15 * MINUTE
+MISSED = 5 * MINUTE
+"""A receiver proves every minute that it lives."""
 STUCK = 10 * MINUTE
 CRASHES = 3
 BACKUP_MISSING = 2 * DAY
@@ -126,6 +128,16 @@ def refusals(s: Situation) -> Iterator[Alarm]:
             "refused",
             f"{s.refused} deliveries lately were answered 503, because the store could not take them",
             "Sarbacane stops calling after ten failures. See the disk and the receiver's log, then: syncd check",
+        )
+
+
+def receiver(s: Situation) -> Iterator[Alarm]:
+    """By the runs that went on without it: after a night switched off, both begin again."""
+    if s.received_at is not None and s.missed_at is not None and s.now - s.missed_at >= MISSED:
+        yield Alarm(
+            "receiver",
+            f"The receiver has not been heard of since {_moment(s.received_at)}: what is posted is not stored",
+            "Sarbacane stops calling after ten failures. See: systemctl status syncd-receiver, syncd check",
         )
 
 
@@ -257,8 +269,8 @@ def stuck_opt_outs(s: Situation) -> Iterator[Alarm]:
 
 
 CONDITIONS: tuple[Callable[[Situation], Iterator[Alarm]], ...] = (
-    disk, refusals, last_run, stuck_opt_outs, held, no_runs, silence, nothing_delivered, strangers, unreachable,
-    backlog, budget, quarantine, backup,
+    receiver, disk, refusals, last_run, stuck_opt_outs, held, no_runs, silence, nothing_delivered, strangers,
+    unreachable, backlog, budget, quarantine, backup,
 )  # fmt: skip
 """A condition of its own is a function here and, for what it asks, a field of Situation that the store fills."""
 

@@ -71,6 +71,8 @@ class Situation:
     oversized: int = 0  # of these, those that were cut
     strangers: int = 0  # calls with an unknown token in the last six hours
     refused: int = 0  # deliveries answered 503 in this hour and the last
+    received_at: int | None = None  # when the receiver last proved that it stores what comes
+    missed_at: int | None = None  # the first run since then
     disk_free: int | None = None
     waiting: tuple[Waiting, ...] = ()  # groups that the brake holds
     paused_since: int | None = None  # soft-bounce marks, since nothing that arrived is reported

@@ -52,6 +52,8 @@ if TYPE_CHECKING:
 
 Answer = tuple[int, list[tuple[str, str]], bytes]
 
+LIVES_EVERY = 60.0
+"""Seconds between two proofs in the store that this receiver takes what comes. One that cannot start gives none."""
 SLOWEST = 30.0
 """Seconds in which a body must have come."""
 STEPS = 15
@@ -88,6 +90,7 @@ class Seam:
         loop.call_later(1, self._end_slow_ones)
         loop.add_signal_handler(signal.SIGTERM, self._leave)
         notify("READY=1", "STATUS=receiving")
+        self._live()
         if self._pulse:
             self._prove()
 
@@ -215,6 +218,10 @@ class Seam:
         """
         let_go(self._listener)
         self._loop.call_later(LINGER, os.kill, os.getpid(), signal.SIGINT)
+
+    def _live(self) -> None:
+        self._intake.probe()
+        self._loop.call_later(LIVES_EVERY, self._live)
 
     def _prove(self) -> None:
         """Feeds the watchdog if a commit was settled since the last time; if nothing came, with a commit of its own.

@@ -12,6 +12,7 @@ from syncd.alarms import DAY, HOUR, LIVELY, YOUNG, LastRun, Pulse, Situation, Wa
 from syncd.store.backup import watched
 from syncd.store.choice import REJECTED
 from syncd.store.holds import PAUSED_SINCE, Hold, Holds
+from syncd.store.inbox import RECEIVED
 from syncd.store.sqlite import chunks, many, rows, transaction
 
 if TYPE_CHECKING:
@@ -85,6 +86,8 @@ class Alarms:
             oversized=one(f"{_UNREAD} AND reason LIKE 'larger than max_body_bytes%'", *day_ago),
             strangers=self.signs("syncd_unknown_token", now, 6),
             refused=self.signs("syncd_deliveries_refused", now, 1),
+            received_at=one(_RECEIVED_AT),
+            missed_at=one(_MISSED_AT),
             disk_free=disk_free,
             waiting=tuple(_waiting(hold) for hold in Holds(self._db).groups()),
             paused_since=one("SELECT CAST(value AS INTEGER) FROM meta WHERE name = ? AND value <> ''", PAUSED_SINCE),
@@ -212,6 +215,9 @@ _TELLING = f"""SELECT r.id, r.started_at, r.summary ->> '$.ended', r.summary ->>
 
 _CRASHED = f"""SELECT count(*) FROM runs r
   WHERE {_LATELY} AND r.ended_at >= ? AND r.summary ->> '$.ended' = 'found dead'"""
+
+_RECEIVED_AT = f"SELECT CAST(value AS INTEGER) FROM meta WHERE name = '{RECEIVED}'"
+_MISSED_AT = f"SELECT min(r.started_at) FROM runs r WHERE {_LATELY} AND r.started_at > ({_RECEIVED_AT})"
 
 # Whoever opted out and has no record, or one that Salesforce would not change, for a day.
 _STUCK = f"""SELECT count(*) FROM (

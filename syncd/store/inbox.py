@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from syncd.model import Event
 
 
+RECEIVED = "received"
+"""In `meta`: when a receiver last proved that it stores what comes."""
 _REFUSED = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.InterfaceError, ValueError, OverflowError)
 """A broken CHECK, a text too long or with half a surrogate pair, an integer beyond 64 bits."""
 
@@ -74,8 +76,15 @@ class Inbox:
 
     def is_writable(self) -> None:
         """Proves that the store takes a write now. Raises StoreError."""
+        self._put("written", "yes")
+
+    def is_received(self, now: int) -> None:
+        """The same by a receiver, and remembered: who looks for alarms knows by it that deliveries are taken."""
+        self._put(RECEIVED, str(now))
+
+    def _put(self, name: str, value: str) -> None:
         with transaction(self._db):
-            self._db.execute("INSERT OR REPLACE INTO meta (name, value) VALUES ('written', 'yes')")
+            self._db.execute("INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)", (name, value))
 
     @contextmanager
     def durable_at_the_end(self) -> Iterator[None]:

@@ -143,6 +143,22 @@ def test_the_receivers_counts_outlive_its_restarts(syncd: Syncd) -> None:
     assert alarms.signs("syncd_unknown_token", now + 7 * HOUR, 6) == 0
 
 
+def test_a_receiver_that_is_heard_of_no_more_is_told_and_its_return_too(
+    syncd: Syncd, watch: Watch, listener: Listener
+) -> None:
+    Inbox(syncd.db).is_received(syncd.clock())
+    syncd.later(hours=8)  # the machine was off
+    syncd.run()
+    watch.look()
+    syncd.later(minutes=5)
+    syncd.run()
+    watch.look()
+    assert [title[:41] for title in listener.titles] == ["syncd: The receiver has not been heard of"]
+    Inbox(syncd.db).is_received(syncd.clock())
+    watch.look()
+    assert [title[:20] for title in listener.titles[1:]] == ["syncd: over: The rec"]
+
+
 def test_silence_is_seen_in_the_store(syncd: Syncd) -> None:
     """A campaign of two hundred, cut off after three hours."""
     payloads = [payload("open", i / 200 / 8, "s1", email=f"n{i}@example.fr") for i in range(200)]
