@@ -6,9 +6,12 @@ from pathlib import Path
 from tempfile import gettempdir
 
 import click
+import structlog
 
 from syncd import logs, processes
-from syncd.config import file_in_use, load
+from syncd.config import file_in_use, load, load_to_receive
+
+log = structlog.get_logger()
 
 
 @click.command()
@@ -26,13 +29,16 @@ def serve(config: Path | None) -> None:
 def receive(config: Path | None) -> None:
     """Run the receiver: Sarbacane's events go into the store.
 
-    Listens on [receiver] bind, or on the socket that systemd hands over.
+    Listens on [receiver] bind, or on the socket that systemd hands over. What is wrong elsewhere in the configuration
+    is said, and keeps no event out.
     """
     from syncd.receiver.server import serve as serve_http
 
     processes.die_with_parent()
-    settings = load(config)
+    settings, wrong = load_to_receive(config)
     logs.configure(settings.logs.level, settings.logs.by_logger())
+    if wrong:
+        log.error("the configuration is wrong: events are received, and nothing else is done", error=str(wrong))
     serve_http(settings, file_in_use(config))
 
 

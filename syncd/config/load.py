@@ -18,6 +18,7 @@ from syncd.config.schema import NOT_A_KEY, variables
 from syncd.config.values import SQLITE
 from syncd.errors import ConfigError
 
+RECEIVING = ("secrets_dir", "store", "receiver", "logs")
 DEFAULT_FILE = Path("/etc/syncd/syncd.toml")
 
 
@@ -43,6 +44,36 @@ def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> S
     settings = _settings(values, origin, problems.unknown_variables(environ, origin))
     credentials = environ.get("CREDENTIALS_DIRECTORY")
     return settings.with_credentials(Path(credentials) if credentials else None)
+
+
+def load_to_receive(
+    path: Path | None = None, environ: Mapping[str, str] = os.environ
+) -> tuple[Settings, ConfigError | None]:
+    """The settings, of a wrong configuration as far as receiving goes, and what is wrong with it.
+
+    A run can wait until a person has seen to it. Events can't: whoever sends them gives up after ten failures.
+    """
+    try:
+        return load(path, environ), None
+    except ConfigError as error:
+        path = file_in_use(path, environ)
+        try:
+            values = tomllib.loads(_read(path))
+            return _receiving(values, path, environ), error
+        except (ConfigError, tomllib.TOMLDecodeError):
+            raise error from None
+
+
+def _receiving(values: Mapping[str, Any], path: Path, environ: Mapping[str, str]) -> Settings:
+    from syncd.config.environment import overrides
+
+    set_here = overrides({name: environ[name] for name, key in variables().items() if name in environ})
+    needed = {name: it for name, it in _merged(values, set_here).items() if name in RECEIVING}
+    credentials = environ.get("CREDENTIALS_DIRECTORY")
+    return from_mapping(
+        {**needed, "salesforce": {"auth": "session", "instance_url": "https://nowhere.invalid"}},
+        path.parent, Path(credentials) if credentials else None,
+    )  # fmt: skip
 
 
 def file_in_use(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> Path:
