@@ -144,9 +144,7 @@ class Intake:
             self._has_failed = False
             group.future.set_result(None)
             if self._counts and group.size:
-                latest = group.events[-1].received_at if group.events else 0
-                seconds = time.monotonic() - group.since
-                self._counts.committed(len(group.events), len(group.unread), seconds, latest)
+                self._counts.committed(len(group.events), len(group.unread), time.monotonic() - group.since)
 
     def _fail(self, group: _Group, error: StoreError) -> None:
         refused = len(group.events) + len(group.unread)

@@ -5,7 +5,10 @@ Nothing is counted per request: a commit counts for all that shared it, which co
 
 from __future__ import annotations
 
+import logging
 import os
+import stat
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -14,6 +17,7 @@ if TYPE_CHECKING:
     from prometheus_client.registry import Collector
 
 _VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
+_log = logging.getLogger(__name__)
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
 
@@ -22,12 +26,30 @@ def directory_of(store: Path) -> Path:
 
 
 def start(store: Path) -> None:
-    """Before a worker starts: counts begin at nothing and go into files. prometheus_client asks when it is imported."""
+    """Before a worker starts: counts begin at nothing and go into files. prometheus_client asks when it is imported.
+
+    Where that cannot be, it counts for itself alone: a figure that nobody sees is no reason to refuse an event.
+    """
     directory = directory_of(store)
-    directory.mkdir(exist_ok=True)
-    for old in directory.glob("*.db"):
-        old.unlink()
-    os.environ[_VARIABLE] = str(directory)
+    with suppress(OSError):
+        _make(directory)
+        for old in directory.glob("*.db"):
+            old.unlink()
+    if os.access(directory, os.W_OK | os.X_OK):
+        os.environ[_VARIABLE] = str(directory)
+    else:
+        _log.error("nobody sees what is counted: no directory that this user may write to is at %s", directory)
+
+
+def _make(directory: Path) -> None:
+    """By root it becomes its parent's owner's, as the store does: the service is to write there next time."""
+    if directory.exists():
+        return
+    directory.mkdir()
+    parent = directory.parent.stat()
+    if os.geteuid() == 0 and parent.st_uid != 0:
+        os.chown(directory, parent.st_uid, parent.st_gid)
+        directory.chmod(stat.S_IMODE(parent.st_mode))
 
 
 def exposition(store: Path, *more: Collector) -> bytes:
@@ -64,7 +86,7 @@ class Counts:
     """The receiver's counters."""
 
     def __init__(self) -> None:
-        from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+        from prometheus_client import CollectorRegistry, Counter, Histogram
 
         registry = CollectorRegistry()
         self._events = Counter("syncd_events_received", "Events committed, duplicates too", registry=registry)
@@ -74,16 +96,12 @@ class Counts:
         self._seconds = Histogram(
             "syncd_commit_seconds", "From a group's first delivery to its commit", buckets=BUCKETS, registry=registry
         )
-        self._last = Gauge(
-            "syncd_last_event_timestamp_seconds", "Receipt of the latest", multiprocess_mode="max", registry=registry
-        )
 
-    def committed(self, events: int, unread: int, seconds: float, latest: int) -> None:
-        """A group is durable; `latest` is its last receipt in ms, 0 if it holds no event."""
+    def committed(self, events: int, unread: int, seconds: float) -> None:
+        """A group is durable."""
         self._seconds.observe(seconds)
         if events:
             self._events.inc(events)
-            self._last.set(latest / 1000)
         if unread:
             self._unread.inc(unread)
 

@@ -35,6 +35,7 @@ COUNTS = {
 }
 """Name → the count of `syncd status`, and what it means."""
 INSTANTS = {
+    "syncd_last_event_timestamp_seconds": ("last_event_at", "Receipt of the latest event"),
     "syncd_run_last_success_timestamp_seconds": ("last_success_at", "End of the latest run that did all it meant to"),
     "syncd_mark_last_timestamp_seconds": ("last_mark_at", "When a record was last marked invalid"),
 }

@@ -42,7 +42,7 @@ class Desk:
         kinds = totals.by_kind(self._db)
         waiting = one("SELECT count(*) FROM fresh")
         return {
-            "last_event_at": one("SELECT received_at FROM events WHERE id = (SELECT max(id) FROM events)"),
+            "last_event_at": one(_LAST_EVENT),
             "events": waiting + sum(number for number, _ in kinds.values()),
             "events_waiting": waiting,
             "subjects_due": one("SELECT count(*) FROM subjects WHERE due_at <= ? AND run_id IS NULL", now),
@@ -82,6 +82,7 @@ class Desk:
     def latest(self) -> dict[str, int | None]:
         """When what should happen last happened, in ms; None: never."""
         return {
+            "last_event_at": self._one(_LAST_EVENT),
             "last_success_at": self._one(
                 "SELECT max(ended_at) FROM (SELECT ended_at FROM runs WHERE json_extract(summary, '$.ended') = 'done'"
                 " ORDER BY id DESC LIMIT 1)"
@@ -142,6 +143,7 @@ class Desk:
         ]
 
 
+_LAST_EVENT = "SELECT received_at FROM events WHERE id = (SELECT max(id) FROM events)"
 _JSON = frozenset({"before", "after", "why", "summary", "raw"})
 
 # What was to be marked, and what was not because the record's address is another one. Each is told once.

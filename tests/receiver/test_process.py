@@ -302,3 +302,33 @@ def test_an_address_that_is_taken_is_a_mistake_in_the_configuration(tmp_path: Pa
         ended = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert ended.returncode == 2
     assert "receiver.bind: cannot listen on 127.0.0.1:" in ended.stderr
+
+
+def test_it_proves_in_the_store_that_it_takes_what_comes(steady: Receiver) -> None:
+    assert until(lambda: query(steady.store, "SELECT CAST(value AS INTEGER) > 0 FROM meta WHERE name = 'received'"))
+
+
+def test_what_is_wrong_elsewhere_in_the_configuration_keeps_no_event_out(receiver: Receiver) -> None:
+    """A machine that starts again at night with a slip that nobody has noticed yet."""
+    right = receiver.config.read_text()
+    for slip, is_fatal in (('[sync]\nmode = "Live"\n', False), ("nonsense", True)):
+        receiver.signal(signal.SIGTERM)
+        receiver.wait()
+        receiver.config.write_text(right + slip)
+        receiver.start()
+        if is_fatal:
+            assert receiver.wait() == 2
+        else:
+            assert receiver.post(body(1)) == 204
+            assert any("sync.mode: must be" in line for line in receiver.log)
+    assert addresses(receiver.store) == ["user1@example.com"]
+
+
+def test_counts_that_cannot_be_kept_refuse_no_event(tmp_path: Path) -> None:
+    (tmp_path / "receiver-metrics").touch()
+    receiver = Receiver(tmp_path)
+    try:
+        assert receiver.post(body(1)) == 204
+        assert any("nobody sees what is counted" in line for line in receiver.log)
+    finally:
+        receiver.close()
