@@ -10,12 +10,14 @@ import structlog
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from syncd.alarms import conditions
 from syncd.errors import StoreError
-from syncd.store import Desk, open_store
+from syncd.store import Alarms, Desk, open_store, situation
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from syncd.alarms import Alarm
     from syncd.config import Settings
 
 log = structlog.get_logger()
@@ -52,6 +54,8 @@ class Gauges(Collector):
             with closing(open_store(self._settings.store.path, busy=1.0)) as db:
                 desk, now = Desk(db), time.time_ns() // 1_000_000
                 counts, instants = desk.status(now), desk.latest()
+                # judged here: it tells as well that no scheduler is there to judge
+                alarms = conditions(situation(self._settings, Alarms(db), now))
         except StoreError as error:
             log.error("no gauges: the store could not be read", error=str(error))
             return [_gauge("syncd_store_up", "1 if the store can be read", 0)]
@@ -60,7 +64,15 @@ class Gauges(Collector):
             _gauge("syncd_mode_live", '1 if [sync] mode is "live"', self._settings.sync.mode == "live"),
             *(_gauge(name, words, counts[key]) for name, (key, words) in COUNTS.items()),
             *_instants(instants),
+            _holding(alarms),
         ]
+
+
+def _holding(alarms: Iterable[Alarm]) -> GaugeMetricFamily:
+    family = GaugeMetricFamily("syncd_alarm", "1 for each alarm that holds; see syncd status", labels=["alarm"])
+    for alarm in alarms:
+        family.add_metric([alarm.key], 1)
+    return family
 
 
 def _instants(found: dict[str, int | None]) -> Iterator[GaugeMetricFamily]:

@@ -54,7 +54,7 @@ def test_it_shows_what_the_receiver_counted_and_what_the_store_says(
 ) -> None:
     empty = scraped(web, dashboard)
     assert (empty["syncd_store_up"], empty["syncd_events_stored"], empty["syncd_mode_live"]) == (1, 0, 1)
-    assert "syncd_run_last_success_timestamp_seconds" not in empty
+    assert not {"syncd_run_last_success_timestamp_seconds", "syncd_last_event_timestamp_seconds"} & empty.keys()
 
     receiver = installation.serve("receive")
     url = receiver.url
@@ -73,11 +73,24 @@ def test_it_shows_what_the_receiver_counted_and_what_the_store_says(
     assert after["syncd_mark_last_timestamp_seconds"] > after["syncd_last_event_timestamp_seconds"]
     assert after["syncd_run_last_success_timestamp_seconds"] >= after["syncd_mark_last_timestamp_seconds"]
     for said in ("prometheus-alerts.example.yml", "grafana.example.json"):
-        assert names_in((CONFIG / said).read_text()) <= {*after, "syncd_commit_seconds_bucket"}
+        assert names_in((CONFIG / said).read_text()) <= {*after, "syncd_commit_seconds_bucket", "syncd_alarm"}
 
     assert receiver.terminate() == 0
     assert scraped(web, dashboard)["syncd_events_received_total"] == 2  # the counts outlive who counted
+    installation.serve("receive")
+    until(lambda: scraped(web, dashboard).get("syncd_events_received_total") == 0)
+    again = scraped(web, dashboard)  # new counts, and what happened before has happened
+    assert again["syncd_last_event_timestamp_seconds"] == after["syncd_last_event_timestamp_seconds"]
     assert dashboard.terminate() == 0
+
+
+def test_an_alarm_that_holds_is_shown_by_its_name(
+    installation: Installation, dashboard: Service, web: requests.Session
+) -> None:
+    receiver = installation.serve("receive")
+    assert web.post(receiver.url, data=b" " * 2_000_000, timeout=30).status_code == 204
+    answer = web.get(f"{address(dashboard)}/metrics", timeout=30).text
+    assert re.findall(r"^syncd_alarm\{(.*)", answer, re.MULTILINE) == ['alarm="oversized"} 1.0']
 
 
 def test_a_store_that_cannot_be_read_is_told_and_health_is_the_process_own(
