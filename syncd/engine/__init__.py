@@ -73,7 +73,7 @@ def run(
     structlog.contextvars.bind_contextvars(run=said.run_id)  # every line of this run names it
     brake = Brake(c, said)
     calls_before = c.crm.session.calls
-    tasks_at = 0 if tasks_now else _next_tasks(c)
+    tasks_at = 0 if tasks_now else _next_tasks(c, started)
     try:
         _after_observing(c, started, write=write, show_again_in=show_again_in)
         _fold_in(c, said, started)
@@ -127,8 +127,9 @@ def _after_observing(c: Context, started: int, *, write: bool, show_again_in: in
         c.work.set_meta(_OBSERVED, "yes")
 
 
-def _next_tasks(c: Context) -> int:
-    return int(c.work.meta(_LAST_TASKS) or 0) + c.options.tasks_every
+def _next_tasks(c: Context, started: int) -> int:
+    last = int(c.work.meta(_LAST_TASKS) or 0)
+    return last + c.options.tasks_every if last <= started else 0  # a clock that ran ahead says nothing
 
 
 def _fold_in(c: Context, said: Summary, started: int) -> None:

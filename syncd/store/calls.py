@@ -30,12 +30,13 @@ class Calls:
     def recent(self, now: int) -> list[tuple[int, int]]:
         """(when they have left the last 24 hours for sure, calls) by hour, the oldest first.
 
-        Calls are known by the hour, so an hour counts until its last minute is a day old.
+        Calls are known by the hour, so an hour counts until its last minute is a day old. Those of a clock that ran
+        ahead count as well, for a day at most: they may have been made just now.
         """
         found = rows(
             self._db,
-            "SELECT (hour + 1 + ?) * ?, calls FROM api_calls WHERE hour >= ? AND calls > 0 ORDER BY hour",
-            (WINDOW, HOUR, now // HOUR - WINDOW),
+            "SELECT (hour + 1 + ?) * ?, calls FROM api_calls WHERE hour BETWEEN ? AND ? AND calls > 0 ORDER BY hour",
+            (WINDOW, HOUR, now // HOUR - WINDOW, now // HOUR + WINDOW),
         )
         return [(leaves_at, calls) for leaves_at, calls in found]
 

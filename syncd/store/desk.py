@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from syncd.store import totals
+from syncd.store.calls import Calls
 from syncd.store.sqlite import rows, snapshot
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ class Desk:
             "held": one("SELECT count(*) FROM changes WHERE state = 'held'"),
             "unsettled": one("SELECT count(*) FROM changes WHERE state = 'uncertain'"),
             "quarantined": one("SELECT count(*) FROM quarantine WHERE resolved_at IS NULL"),
-            "calls_24h": one("SELECT coalesce(sum(calls), 0) FROM api_calls WHERE hour >= ?", now // HOUR - 24),
+            "calls_24h": sum(calls for _, calls in Calls(self._db).recent(now)),
             "calls_resume_at": one("SELECT max(CAST(value AS INTEGER)) FROM meta WHERE name = 'budget_resumes_at'")
             or None,
             "run_going_on": bool(one("SELECT count(*) FROM runs WHERE ended_at IS NULL")),

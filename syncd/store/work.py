@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
 
+FARTHEST = 30 * 86_400_000
+"""Nothing is put off for longer than a week. What is, was so by a clock that ran ahead, and would wait until then."""
 FOLDED_AT_ONCE = 25
 """Events; each is about five rows."""
 
@@ -36,7 +38,12 @@ class Work(Matching):
         dead = lease.dead_run(self._db, now)
         if dead is not None:
             self._recover(dead, now, now + settle)
-        return lease.begin(self._db, cause, now)
+        run_id = lease.begin(self._db, cause, now)
+        if rows(self._db, f"{_STRANDED} LIMIT 1", (now + FARTHEST,)):
+            self._bit_by_bit(f"UPDATE subjects SET due_at = ? WHERE id IN ({_STRANDED} LIMIT ?)", now, now + FARTHEST)
+            with transaction(self._db):
+                self._db.execute(_STRANDED_TASKS, (now + settle, now + FARTHEST))
+        return run_id
 
     def first_run(self) -> int:
         """When the first run began that is known of; this one has begun."""
@@ -256,6 +263,8 @@ _WELL = (  # a subject may be due again without having failed: for Tasks, or for
     "(attempts = 0 OR due_at IS NULL OR"
     f" (EXISTS ({_ANSWERED} IN ('done', 'rejected')) AND NOT EXISTS ({_ANSWERED} IN ('superseded', 'uncertain'))))"
 )
+_STRANDED = "SELECT id FROM subjects WHERE due_at > ? AND run_id IS NULL"
+_STRANDED_TASKS = "UPDATE activities SET not_before = ? WHERE state IN ('intended','uncertain') AND not_before > ?"
 _FREE = (  # of what a job carries the outcome is not known yet
     " AND NOT EXISTS (SELECT 1 FROM changes c WHERE c.subject_id = subjects.id AND c.job_id IS NOT NULL"
     " AND c.state = 'intended')"
