@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 NAMED = "syncd-%Y%m%dT%H%M%SZ.db"
 KEPT = "syncd-*T*Z.db"
+A_DAY = 86_400  # seconds
 
 
 @click.command()
@@ -95,11 +96,12 @@ def _alarming(store: Path, now: int, *, alarm: bool | None) -> Iterator[None]:
 
 
 def _rotate(directory: Path, keep: int) -> list[Path]:
-    """Removes all but the newest copies; only those that `--keep` has named."""
-    old = sorted(directory.glob(KEPT))[:-keep]
+    """Removes all but the newest copies; only those that `--keep` has named, and what killed ones left a day ago."""
+    left = [path for path in directory.glob(f".{KEPT}.partial*") if time.time() - path.stat().st_mtime > A_DAY]
+    old = [*sorted(directory.glob(KEPT))[:-keep], *left]
     for path in old:
         try:
-            path.unlink()
+            path.unlink(missing_ok=True)  # another one may have removed it
         except OSError as error:
             raise StoreError(f"the backup is made, but {path} could not be removed: {error}") from error
     return old

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sqlite3
 import time
 from contextlib import closing
@@ -28,6 +29,8 @@ PAGES_A_STEP = 64
 """A quarter of a megabyte; then as long a pause as it took, and for the disk to take it, so that the receiver's commits
 are not behind a long queue."""
 STEPS_A_FLUSH = 8
+ROOM = 50 * 1024 * 1024
+"""Bytes that a copy leaves free where the store is: with less the receiver calls itself unready."""
 COPIED_AT = "copied_at"
 """In the copy: when it was made. A run on it knows by this that Tasks may have been made since."""
 _WATCHED = "backup"
@@ -61,6 +64,7 @@ def back_up(
     if not target.parent.is_dir():
         raise StoreError(f"the directory {target.parent} does not exist. Make it: mkdir -p {target.parent}")
     _is_free(target, store, overwrite=overwrite)
+    _fits(target.parent, store)
     partial = target.with_name(f".{target.name}.partial")
     try:
         partial.unlink(missing_ok=True)
@@ -113,6 +117,20 @@ def _is_free(target: Path, store: Path, *, overwrite: bool) -> None:
         raise StoreError(f"{target} is the store itself. Name another file")
     if target.exists() and not overwrite:
         raise StoreError(f"{target} exists. Name another file, or say --overwrite")
+
+
+def _fits(directory: Path, store: Path) -> None:
+    """Known before a byte is written: a copy that fills the disk has the receiver refuse events until it gives up."""
+    wal = store.with_name(f"{store.name}-wal")
+    needed = store.stat().st_size + (wal.stat().st_size if wal.exists() else 0)
+    if directory.stat().st_dev == store.stat().st_dev:
+        needed += ROOM
+    free = shutil.disk_usage(directory).free
+    if free < needed:
+        raise StoreError(
+            f"the backup is not begun: it needs {needed / 1e6:.0f} MB at {directory}, of which"
+            f" {free / 1e6:.0f} MB are free. Remove old backups, or name a directory on another disk"
+        )
 
 
 def _copy(store: Path, partial: Path, now: int, is_at: Callable[[int, int], object]) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import stat
 import threading
 import time
 from contextlib import closing
-from os import mkfifo
 from pathlib import Path
 
 import pytest
@@ -46,7 +46,7 @@ def test_a_copy_never_takes_the_place_of_the_store_or_of_what_is_no_file(
     for itself in ("syncd.db", "syncd.db-wal", "linked.db", "pointing.db", f"../{tmp_path.name}/syncd.db"):
         assert "is the store itself" in said(command, "backup", "--overwrite", str(tmp_path / itself))
     assert "is a directory" in said(command, "backup", "--overwrite", str(tmp_path))
-    mkfifo(tmp_path / "pipe")
+    os.mkfifo(tmp_path / "pipe")
     assert "is no file" in said(command, "backup", "--overwrite", str(tmp_path / "pipe"))
     assert not list(tmp_path.glob(".*partial*"))
 
@@ -64,7 +64,13 @@ def test_keep_names_copies_by_the_time_and_removes_the_oldest_of_its_own_only(
     kept.mkdir()
     for name in ("syncd-20200101T000000Z.db", "syncd-20200102T000000Z.db", "mine.db", "syncd-x.db"):
         (kept / name).touch()
+    of_killed = {age: kept / f".syncd-2020010{age}T000000Z.db.partial" for age in (0, 2)}
+    for age, path in of_killed.items():
+        path.touch()
+        os.utime(path, (time.time() - age * 86_400,) * 2)
     command("backup", "--keep", "2", str(kept))
+    assert [age for age, path in of_killed.items() if path.exists()] == [0]  # that one may be at work
+    of_killed[0].unlink()
     left = sorted(path.name for path in kept.iterdir())
     assert len(left) == 4
     assert "syncd-20200101T000000Z.db" not in left

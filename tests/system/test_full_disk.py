@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import closing, suppress
@@ -19,7 +20,7 @@ from tests.operations.listener import Listener, listening
 from tests.system.conftest import Installation, until
 from tests.system.test_stories import idle, post, tell
 
-SIZE = "24m"
+SIZE = "80m"
 
 
 @pytest.fixture
@@ -105,3 +106,12 @@ def test_the_disk_is_full(installed: Installation, disk: Path, listener: Listene
     until(lambda: idle(installed))
     assert service.terminate() == 0
     assert {*taken, late["email"]} <= stored(disk)
+
+
+def test_a_copy_that_would_leave_the_receiver_no_room_is_not_begun(installed: Installation, disk: Path) -> None:
+    installed.syncd("sync")
+    with (disk / "another-programs.log").open("wb") as file:
+        os.posix_fallocate(file.fileno(), 0, 40 << 20)
+    installed.syncd("backup", str(disk / "copy.db"), code=3)
+    assert not list(disk.glob("*copy.db*"))
+    installed.syncd("backup", str(disk.with_name("copy.db")))  # another disk has room of its own
