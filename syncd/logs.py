@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from collections.abc import Mapping, MutableMapping
 from typing import Any
@@ -64,6 +65,12 @@ def configure(level: str = "info", levels: Mapping[str, str] | None = None, *, j
         logging.getLogger(name).setLevel(_number(word))  # a library's own small talk may hold what is not to be logged
     for name, number in QUIET.items():
         logging.getLogger(name).setLevel(number)
+
+
+def in_journal() -> bool:
+    """Whether stderr is systemd's journal, where everything is to be a document: also why a service did not start."""
+    there = os.fstat(2)
+    return os.environ.get("JOURNAL_STREAM") == f"{there.st_dev}:{there.st_ino}"
 
 
 def _number(level: str) -> int:

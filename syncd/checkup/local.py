@@ -85,7 +85,19 @@ def store(settings: Settings) -> tuple[Load | None, list[Finding]]:
             load = load_a_day(db, time.time_ns() // 1_000_000, settings.activities.on)
     except StoreError as error:
         return None, [Finding.wrong("store", *_split(str(error)), code=UNREACHABLE), *room]
-    return load, [Finding.ok("store", f"{path}, {load.events} events; {_gigabytes(free)} free"), *room]
+    return load, [_shared(path) or Finding.ok("store", f"{path}, {load.events} events; {_gigabytes(free)} free"), *room]
+
+
+def _shared(path: Path) -> Finding | None:
+    """Root may write what the services may not: a backup that was put back, say, and is root's."""
+    directory, found = path.parent.stat(), path.stat()
+    is_shared = os.geteuid() == 0 and directory.st_uid != 0 and directory.st_mode & stat.S_IWGRP
+    if not is_shared or (found.st_gid == directory.st_gid and found.st_mode & stat.S_IWGRP):
+        return None
+    return Finding.wrong(
+        "store", f"{path} cannot be written by the services, which share {path.parent}",
+        f"run: chown --reference={path.parent} {path}; chmod 660 {path}", code=UNREACHABLE,
+    )  # fmt: skip
 
 
 def _directory_problem(directory: Path) -> Finding | None:
@@ -138,19 +150,26 @@ def _taken(bind: Bind) -> Finding:
     answer = _health(bind)
     if answer == "alive":
         return Finding.ok("receiver", f"answering on {bind}")
+    if answer is None:  # systemd holds the socket while the service is tried again and again
+        return Finding.wrong(
+            "receiver", f"{bind} takes connections, and nobody answers: the receiver cannot start, or hangs",
+            f"see why: journalctl -u syncd-receiver; if it is not syncd's: ss -ltnp 'sport = :{bind.port}'",
+        )  # fmt: skip
     return Finding.wrong(
         "receiver", f"{bind} is taken by something that is not syncd",
         f"find it: ss -ltnp 'sport = :{bind.port}'; stop it, or write another port under [receiver]: bind",
     )  # fmt: skip
 
 
-def _health(bind: Bind) -> str:
-    """The body of GET /healthz, if its status is 200."""
+def _health(bind: Bind) -> str | None:
+    """The body of GET /healthz, if its status is 200; None if no answer comes."""
     connection = http.client.HTTPConnection(bind.host or "localhost", bind.port, timeout=PATIENCE)
     try:
         connection.request("GET", "/healthz")
         answer = connection.getresponse()
         return answer.read(64).decode(errors="replace").strip() if answer.status == 200 else ""
+    except TimeoutError:
+        return None
     except (OSError, http.client.HTTPException):
         return ""
     finally:

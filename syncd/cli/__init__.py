@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -70,11 +71,21 @@ class _Group(click.Group):
         try:
             return super().invoke(ctx)
         except ConfigError as error:
-            click.echo(str(error), err=True)
+            _say(str(error))
             ctx.exit(WRONG)
         except SyncdError as error:
-            click.echo(f"syncd: {error}", err=True)
+            _say(f"syncd: {error}")
             ctx.exit(NOT_NOW)
+
+
+def _say(problem: str) -> None:
+    from syncd import logs  # its library takes a moment, and most commands end well
+
+    if logs.in_journal():
+        logs.configure(json=True)
+        logging.getLogger("syncd").error("%s", problem)
+    else:
+        click.echo(problem, err=True)
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

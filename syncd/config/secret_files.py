@@ -132,7 +132,7 @@ class Secrets:
         except PermissionError:
             if self.credentials_dir:
                 raise ConfigError(
-                    f"{path}: was not handed over by systemd\n  {verb}: {make}"
+                    f"{path}: is empty, or was not handed over by systemd\n  {verb}: {make}"
                     f"\n  (the unit wants the line LoadCredential={path.name}:{path}, and a restart)"
                 ) from None
             raise ConfigError(

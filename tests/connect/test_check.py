@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -440,6 +441,18 @@ def test_a_store_that_is_no_store_is_told_and_exits_3(setup: Setup) -> None:
     assert "file is not a database" in setup.wrong("store", code=3)
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="who is not root sees it by trying")
+def test_a_store_that_root_has_put_back_for_itself_alone_is_told(setup: Setup) -> None:
+    os.chown(setup.directory, 1, 1)
+    setup.directory.chmod(0o770)
+    store = setup.directory / "syncd.db"
+    open_store(store).close()
+    assert "ok     store: " in setup.check()
+    store.chmod(0o600)
+    said = setup.wrong("store", code=3)
+    assert f"→ run: chown --reference={setup.directory} {store}; chmod 660 {store}" in said
+
+
 @pytest.fixture
 def taken() -> Iterator[str]:
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -452,8 +465,8 @@ def test_a_port_that_something_else_has_is_told(
     setup.bind = f"127.0.0.1:{sandbox.address.partition(':')[2]}"
     assert "is taken by something that is not syncd → find it: ss -ltnp" in setup.wrong("receiver")
     monkeypatch.setattr("syncd.checkup.local.PATIENCE", 0.05)
-    setup.bind = taken  # it listens and never answers
-    assert "is taken by something that is not syncd" in setup.wrong("receiver")
+    setup.bind = taken  # it listens and never answers, as the socket does whose service cannot start
+    assert "nobody answers: the receiver cannot start, or hangs → see why: journalctl" in setup.wrong("receiver")
 
 
 def test_a_receiver_that_is_running_is_ok(setup: Setup, answering: str) -> None:

@@ -201,6 +201,17 @@ def test_a_reload_takes_a_new_configuration_and_refuses_a_wrong_one(machine: Mac
     machine.shell("sed -i /nonsense/d /etc/syncd/syncd.toml")
 
 
+def test_why_a_service_does_not_start_is_a_document_in_the_journal_and_found_by_check(
+    machine: Machine, running: str
+) -> None:
+    tokens = "/etc/syncd/secrets/webhook_tokens"
+    machine.shell(f"cp -p {tokens} {tokens}.aside; : > {tokens}; ! systemctl restart {RECEIVER}")
+    until(lambda: "is empty, or was not handed over" in machine.log(RECEIVER)[-1]["event"])
+    assert "nobody answers: the receiver cannot start" in machine.shell("syncd check || true")
+    machine.shell(f"mv {tokens}.aside {tokens}")
+    until(lambda: states(machine) == ["active"] * 4)
+
+
 def test_who_has_stopped_the_target_may_take_the_store_away(machine: Machine, running: str) -> None:
     """As a restore does in the next line: a receiver that still answered would store into a file without a name."""
     with load(machine, running):
