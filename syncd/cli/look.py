@@ -90,7 +90,7 @@ def _lines(said: dict[str, Any]) -> list[tuple[str, str]]:
         ("waiting", f"{waiting}, {counted(said['subjects_due'], 'subject')} due, {said['subjects_later']} later"),
         ("unmatched", f"{counted(said['unmatched'], 'recipient')} without a record"),
         ("rejected", f"{counted(said['rejected'], 'change')} that Salesforce would not take"),
-        ("held", f"{said['held']} changes that wait for a person"),
+        ("held", f"{counted(said['held'], 'change')} waiting for a person"),
         ("failing", f"{failing}, tried again; {counted(said['unsettled'], 'change')} without a clear answer"),
         ("quarantine", f"{said['quarantined']} deliveries that could not be read"),
         ("last run", _run(said["last_run"]) + ("; one is going on" if said["run_going_on"] else "")),
@@ -108,18 +108,18 @@ def _rules(said: dict[str, Any]) -> Iterator[tuple[str, str]]:
     if said["rules_changed"]:
         yield "rules", "changed since everything was judged; what would differ: syncd resync --all --dry-run"
     if number := said["marks_by_senders_fault"]:
-        yield "doubtful", f"{number} marks of bounces that blame who sends; see: [rules.hard_bounce] spare"
+        yield "doubtful", f"{counted(number, 'mark')} of bounces that blame who sends; see: [rules.hard_bounce] spare"
 
 
 def _lists(lately: dict[str, int]) -> str:
     """What tells whether the whId column of the recipient lists is in order."""
-    usable = _share(lately["with_usable_whid"], lately["events"])
-    mismatched = _share(lately["address_mismatches"], lately["bounces_judged"])
-    return f"{usable} of the events have a usable whId; {mismatched} of the bounces are not of the record's address"
-
-
-def _share(part: int, whole: int) -> str:
-    return f"{part / whole:.1%}" if whole else "none"
+    if not lately["events"]:
+        return "no event"
+    usable = f"{lately['with_usable_whid'] / lately['events']:.1%} of the events have a usable whId"
+    if not lately["bounces_judged"]:
+        return f"{usable}; no bounce that would have marked"
+    mismatched = lately["address_mismatches"] / lately["bounces_judged"]
+    return f"{usable}; {mismatched:.1%} of the bounces were of another address than the record's"
 
 
 def _when(text: str | None) -> str:

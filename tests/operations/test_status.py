@@ -64,7 +64,9 @@ def test_a_store_without_anything_has_the_same_keys(command: Commands) -> None:
     document = command.json("status")
     assert document.keys() == SCHEMA.keys()
     assert (document["last_event_at"], document["last_run"], document["alarms"]) == (None, None, [])
-    assert "none yet" in command("status")
+    said = command("status")
+    assert "none yet" in said
+    assert "in 30 days        no event\n" in said
 
 
 def test_whids_that_can_name_nobody_and_addresses_of_somebody_else_show(
@@ -81,7 +83,7 @@ def test_whids_that_can_name_nobody_and_addresses_of_somebody_else_show(
     )
     syncd.run()
     said = command("status")
-    assert "50.0% of the events have a usable whId; 50.0% of the bounces are not of the record" in said
+    assert "50.0% of the events have a usable whId; 50.0% of the bounces were of another address" in said
 
 
 def test_a_rejected_change_shows_and_makes_it_exit_1(syncd: Syncd, command: Commands, contact: str, org: Org) -> None:
@@ -113,7 +115,7 @@ def test_marks_that_look_like_the_senders_fault_are_counted_while_they_stand(
     syncd.receive(payload("hard_bounce", whId=contact, smtpDescription="550 5.7.1 blocked by our spam filter"))
     syncd.run()
     assert command.json("status", code=None)["marks_by_senders_fault"] == 1
-    assert "1 marks of bounces that blame who sends" in command("status", code=None)
+    assert "1 mark of bounces that blame who sends" in command("status", code=None)
     command("undo", "--record", contact)
     assert command.json("status", code=None)["marks_by_senders_fault"] == 0
 
