@@ -84,8 +84,11 @@ class Intake:
 
     def submit_events(self, body: bytes, received_at: int) -> Future[None] | None:
         """As `submit` for a body that is all events. Of any other nothing is taken, and the answer is None."""
-        events, unread = sort(body, received_at, "")
-        return self._gather(events, [], len(body)) if events and not unread else None
+        try:
+            events = [read(item, received_at) for item in decode(body)]
+        except Exception:  # whatever it is: `submit` says
+            return None
+        return self._gather(events, [], len(body))
 
     def submit_oversized(self, start: bytes, limit: int, received_at: int, source: str) -> Future[None]:
         """For a body of more than `limit` bytes, of which only the start was read."""

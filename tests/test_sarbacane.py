@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import parse_qsl, quote, urlencode
 
 import pytest
 from hypothesis import given
@@ -261,3 +261,8 @@ def test_the_details_of_a_stored_payload_are_those_that_reading_all_of_it_gives(
         payload(kind, url="https://example.fr/a", smptDescription="452 full", category="QUOTA", returnCode=452), NOW
     )
     assert details(event.raw) == (event.url, event.smtp, event.category, event.return_code)
+
+
+@given(st.text("%0aAfFcC3é€+&= \n").filter(lambda text: "=" in text))
+def test_a_form_is_read_as_the_standard_library_reads_it(text: str) -> None:
+    assert decode(text.encode()) == [dict(parse_qsl(text.strip(), keep_blank_values=True))]
