@@ -21,6 +21,7 @@ import os
 import signal
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
@@ -54,6 +55,8 @@ Answer = tuple[int, list[tuple[str, str]], bytes]
 
 LIVES_EVERY = 60.0
 """Seconds between two proofs in the store that this receiver takes what comes. One that cannot start gives none."""
+LARGE = 64 * 1024
+"""Bytes of a body from which on it is read in a thread: a megabyte of nonsense takes half a second, and others wait."""
 SLOWEST = 30.0
 """Seconds in which a body must have come."""
 STEPS = 15
@@ -82,6 +85,7 @@ class Seam:
         self._latest: tuple[Future[None], asyncio.Future[bool]] | None = None
         self._listener = listener
         self._pulse = pulse
+        self._aside = ThreadPoolExecutor(1, "large")  # one: each that is at work delays the loop by some ms
         self._counted: Future[None] | None = None
         self._probe: Future[None] | None = None
 
@@ -99,18 +103,17 @@ class Seam:
 
     async def __rsgi__(self, scope: Scope, transport: Transport) -> None:
         path = scope.path  # decoded: whatever UTF-8 can say
-        body, answer, commit = b"", self._thanks, None
+        body: bytes | None = b""
         # Nobody without a token makes the receiver read.
         if scope.method == "POST" and path.startswith(PREFIX) and path[len(PREFIX) :].rstrip("/") in self._tokens:
-            read = await self._body(scope, transport)
-            if read is None:
-                transport.response_bytes(*_TOO_SLOW)
-                return
-            body = read
-            if len(body) <= self._limit and path[-1] != "/":
-                commit = self._intake.submit_events(body, time.time_ns() // 1_000_000)
-        if commit is None:
-            answer, commit = self._call(scope, path, body)
+            body = await self._body(scope, transport)
+        if body is None:
+            transport.response_bytes(*_TOO_SLOW)
+            return
+        if len(body) < LARGE:
+            answer, commit = self._answer(scope, path, body)
+        else:
+            answer, commit = await self._loop.run_in_executor(self._aside, self._answer, scope, path, body)
         if commit is None or await self._outcome(commit):
             transport.response_bytes(*answer)
         else:
@@ -142,6 +145,14 @@ class Seam:
             if drained > DRAINED:
                 break
         return bytes(body)
+
+    def _answer(self, scope: Scope, path: str, body: bytes) -> tuple[Answer, Future[None] | None]:
+        """The answer, and the commit it depends on, if any."""
+        if 0 < len(body) <= self._limit and path[-1] != "/":
+            commit = self._intake.submit_events(body, time.time_ns() // 1_000_000)
+            if commit:
+                return self._thanks, commit
+        return self._call(scope, path, body)
 
     def _call(self, scope: Scope, path: str, body: bytes) -> tuple[Answer, Future[None] | None]:
         """The app's answer, and the commit it depends on, if any."""

@@ -141,3 +141,22 @@ def test_the_seam_hands_on_what_proxies_say(tmp_path: Path) -> None:
     assert answer(app, Request([b"no event"], headers={"x-forwarded-for": "203.0.113.9"})) == [204]
     app.extensions["intake"].close()
     assert query(tmp_path / "syncd.db", "SELECT source FROM quarantine") == [("webhook from 203.0.113.9",)]
+
+
+def test_a_large_body_of_nonsense_keeps_nobody_waiting(tmp_path: Path) -> None:
+    answered: list[str] = []
+
+    @dataclass
+    class Named(Request):
+        name: str = ""
+
+        def response_bytes(self, status: int, headers: list[tuple[str, str]], content: bytes) -> None:
+            answered.append(self.name)
+            super().response_bytes(status, headers, content)
+
+    app = create_app(settings(tmp_path))
+    nonsense = b"[" + b"{}," * 300_000 + b"{}]"
+    assert answer(app, Named([nonsense], name="large"), Named([body(1)], name="small")) == [204, 204]
+    app.extensions["intake"].close()
+    assert answered == ["small", "large"]
+    assert query(tmp_path / "syncd.db", "SELECT count(*), (SELECT count(*) FROM quarantine) FROM events") == [(1, 1)]
