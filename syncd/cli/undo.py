@@ -94,10 +94,10 @@ def undo(
 def _wanted(holds: Holds, run: int | None, record: str | None, group: int | None) -> Wanted:
     if group is None:
         return Wanted(run=run, record=record or "")
-    found = holds.any_group(group)
-    if found is None:
+    written = holds.written_of(group)
+    if written is None:
         raise click.UsageError(f"There is no group {group}. See: syncd held")
-    return Wanted(changes=tuple(change for change, *_ in holds.written_of(*found)) or (0,))
+    return Wanted(changes=tuple(written) or (0,))
 
 
 def _rows(reversal: Reversal) -> list[dict[str, Any]]:

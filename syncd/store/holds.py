@@ -7,9 +7,9 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from syncd.brake import WINDOW, Group, Mark
+from syncd.brake import WINDOW, Group
 from syncd.model import Aspect, Verdict, What
-from syncd.store import mailed
+from syncd.store import mailed, marks
 from syncd.store.matching import DUE
 from syncd.store.sqlite import ROWS_A_TRANSACTION, chunks, insert, many, pause, rows, transaction
 
@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 
     from sqlite_utils import Database
 
+    from syncd.brake import Mark
     from syncd.model import Seen
 
-MARKS_A_PAGE = 1_000
+CHANGES_A_PAGE = 1_000
 PAUSED_SINCE = "soft_bounces_paused_since"
 """The entry in `meta`: since when soft bounces mark nobody."""
 
@@ -45,17 +46,11 @@ class Holds:
 
     def planned(self, run_id: int) -> Iterator[Mark]:
         """The hard marks that this run means to write and no person has released, in the order of planning."""
-        yield from self._marks("c.run_id = :run AND c.state = 'intended'", {"run": run_id})
+        return marks.planned(self._db, run_id)
 
     def written(self, since: int) -> Iterator[Mark]:
         """Those that were written, or perhaps were, since this instant."""
-        yield from self._marks("c.intended_at >= :since AND c.state IN ('done','uncertain')", {"since": since})
-
-    def _marks(self, which: str, arguments: dict[str, Any]) -> Iterator[Mark]:
-        after = 0
-        while page := rows(self._db, _MARKS.format(which=which), {**arguments, "after": after, "size": MARKS_A_PAGE}):
-            yield from (Mark(*row) for row in page)
-            after = page[-1][0]
+        return (mark for mark, _ in marks.written(self._db, since))
 
     def recipients(self) -> int:
         return int(rows(self._db, "SELECT count(*) FROM recipients")[0][0])
@@ -107,12 +102,6 @@ class Holds:
             " JOIN recipients r ON r.id = d.recipient_id WHERE m.key = ? AND r.agrees = 0"
         )
         return int(rows(self._db, sql, (send,))[0][0])
-
-    def share_of_mismatches(self) -> tuple[int, int]:
-        """How many recipients have a record with other addresses, of how many whose record was read."""
-        sql = "SELECT coalesce(sum(agrees = 0), 0), count(agrees) FROM recipients"
-        mismatches, known = rows(self._db, sql)[0]
-        return int(mismatches), int(known)
 
     # --- holding --------------------------------------------------------------------------------------------------
 
@@ -172,42 +161,36 @@ class Holds:
 
     def groups(self) -> list[Hold]:
         """The open ones, oldest first."""
-        return [self._hold(*row) for row in rows(self._db, _OPEN)]
+        return self._holds(rows(self._db, f"{_OPEN} ORDER BY id"))
 
     def group(self, hold_id: int) -> Hold | None:
-        found = [hold for hold in self.groups() if hold.id == hold_id]
+        """An open one."""
+        found = self._holds(rows(self._db, f"{_OPEN} AND id = ?", (hold_id,)))
         return found[0] if found else None
 
-    def any_group(self, hold_id: int) -> tuple[Group, int] | None:
-        """A group, decided or not, and when it was opened."""
-        found = rows(self._db, "SELECT by_what, value, opened_at FROM holds WHERE id = ?", (hold_id,))
-        return (Group(found[0][0], found[0][1]), found[0][2]) if found else None
-
-    def _hold(self, hold_id: int, by: str, value: str, opened_at: int) -> Hold:
-        group = Group(by, value)
-        kept = rows(
-            self._db, "SELECT what, count(*) FROM changes WHERE hold_id = ? AND state = 'held' GROUP BY 1", (hold_id,)
-        )
-        written = list(self.written_of(group, opened_at))
-        runs = sorted({run for _, _, run in written})
-        return Hold(hold_id, group, opened_at, dict(kept), Counter(what for _, what, _ in written), tuple(runs))
-
-    def written_of(self, group: Group, opened_at: int) -> Iterator[tuple[int, str, int]]:
-        """(change, what, run) of what went to Salesforce of a group: from a day before it was held."""
-        if group.by == "shifted":
-            sql = (
-                "SELECT id, what, run_id FROM changes WHERE json_extract(why, '$.send') = ? AND state = 'done'"
-                " ORDER BY id"
+    def _holds(self, found: Iterable[Any]) -> list[Hold]:
+        groups = {Group(by, value): (hold_id, opened_at) for hold_id, by, value, opened_at in found}
+        written = marks.written_of(self._db, {group: opened_at for group, (_, opened_at) in groups.items()})
+        return [
+            Hold(
+                hold_id, group, opened_at, self._kept(hold_id), Counter(what for _, what, _ in written[group]),
+                tuple(sorted({run for _, _, run in written[group]})),
             )
-            yield from rows(self._db, sql, (group.value,))
-            return
-        belongs = {mark.id for mark in self.written(opened_at - WINDOW) if group.by == "total" or group in mark.groups}
-        sql = (
-            "SELECT id, what, run_id FROM changes WHERE id IN (SELECT value FROM json_each(?)) AND state = 'done'"
-            " AND id NOT IN (SELECT value FROM changes u, json_each(u.why, '$.undoes') WHERE u.what = 'undo'"
-            "   AND u.state = 'done') ORDER BY id"
-        )
-        yield from rows(self._db, sql, (json.dumps(sorted(belongs)),))
+            for group, (hold_id, opened_at) in groups.items()
+        ]  # fmt: skip
+
+    def _kept(self, hold_id: int) -> dict[str, int]:
+        sql = "SELECT what, count(*) FROM changes WHERE hold_id = ? AND state = 'held' GROUP BY 1"
+        return dict(rows(self._db, sql, (hold_id,)))
+
+    def written_of(self, hold_id: int) -> list[int] | None:
+        """The changes of a group, decided or not, that went to Salesforce; None if there never was such a group."""
+        found = rows(self._db, "SELECT by_what, value, opened_at FROM holds WHERE id = ?", (hold_id,))
+        if not found:
+            return None
+        by, value, opened_at = found[0]
+        (written,) = marks.written_of(self._db, {Group(by, value): opened_at}).values()
+        return [change for change, _, _ in written]
 
     def held(self, hold_id: int) -> Iterator[dict[str, Any]]:
         """The changes of a group, in the order of planning."""
@@ -217,7 +200,7 @@ class Holds:
             self._db,
             f"SELECT {', '.join(names)} FROM changes WHERE hold_id = ? AND state = 'held' AND id > ?"
             " ORDER BY id LIMIT ?",
-            (hold_id, after, MARKS_A_PAGE),
+            (hold_id, after, CHANGES_A_PAGE),
         ):
             for row in page:
                 one = dict(zip(names, row, strict=True))
@@ -287,13 +270,4 @@ _NEXT_HELD = """SELECT id, subject_id, what, through, activity, sf_id FROM chang
 _PAUSED = """FROM changes c WHERE c.state = 'refused' AND EXISTS
   (SELECT 1 FROM receipts o WHERE o.change_id = c.id AND o.code = 'paused')"""
 
-_OPEN = "SELECT id, by_what, value, opened_at FROM holds WHERE state = 'open' ORDER BY id"
-
-# Without those a person has released: they are right, and count against nobody.
-_MARKS = """
-SELECT c.id, coalesce(json_extract(c.why, '$.address'), ''), coalesce(json_extract(c.why, '$.send'), ''),
-  coalesce(json_extract(c.why, '$.text'), ''), coalesce(json_extract(c.why, '$.reason'), '')
-FROM changes c WHERE {which} AND c.what = 'mark' AND json_extract(c.why, '$.rule') = 'hard_bounce' AND c.id > :after
-  AND NOT EXISTS (SELECT 1 FROM decisions d WHERE d.subject_id = c.subject_id AND d.aspect = 'invalid'
-    AND d.verdict = 'released' AND d.through >= c.through)
-ORDER BY c.id LIMIT :size"""
+_OPEN = "SELECT id, by_what, value, opened_at FROM holds WHERE state = 'open'"

@@ -75,6 +75,20 @@ def test_bounces_over_sixty_domains_in_a_large_send_are_all_marked(
     assert syncd.holds.groups() == []
 
 
+def test_what_was_written_is_gone_through_once_for_all_groups(syncd: Syncd, org: Org) -> None:
+    syncd.receive(*bounces(people(org, 55, lambda _: "gone.example"), "gone"))
+    syncd.receive(*bounces(people(org, 55, lambda _: "lost.example"), "lost"))
+    syncd.run()
+    asked: list[str] = []
+    syncd.db.conn.set_trace_callback(asked.append)
+    groups = syncd.holds.groups()
+    assert [(it.group.value, dict(it.written)) for it in groups] == [
+        ("gone.example", {"mark": 49}), ("lost.example", {"mark": 49}),
+    ]  # fmt: skip
+    a_page, nothing_more = (sql for sql in asked if "'hard_bounce'" in sql)
+    assert a_page != nothing_more
+
+
 def test_a_second_run_changes_nothing(syncd: Syncd, org: Org, waiting: list[dict[str, str]]) -> None:
     writes, changes = org.calls_count(writing=True), syncd.changes()
     syncd.wake()
