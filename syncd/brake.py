@@ -130,6 +130,14 @@ def most(recipients: int, limits: Limits) -> int:
     return max(limits.max_marks, int(limits.max_share * recipients))
 
 
+_CALLED = {"activity": "Task", "opt_out": "opt-out", "engagement": "figure"}
+
+
+def numbers(changes: Mapping[str, int]) -> str:
+    """Changes by what, as people call them: `21 marks, 1 opt-out`."""
+    return ", ".join(f"{number:,} {_CALLED.get(what, what)}{'s' * (number != 1)}" for what, number in changes.items())
+
+
 def is_shifted(mismatches: int, recipients: int) -> bool:
     """Whether a send's whId column is probably in the wrong rows."""
     return mismatches >= SHIFTED_MIN and mismatches >= SHIFTED_SHARE * recipients

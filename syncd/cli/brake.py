@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from syncd import logs, operate
+from syncd.brake import numbers
 from syncd.cli.given import CSV, DRY_RUN, JSON, NUMBER
 from syncd.cli.tables import LIMIT, show
 from syncd.cli.words import counted, difference, iso
@@ -19,7 +20,7 @@ from syncd.store import Chosen, Holds, open_store
 from syncd.texts import json_text, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
     from pathlib import Path
 
     from syncd.store import Hold
@@ -112,7 +113,7 @@ def drop(config: Path | None, *, group: int, dry_run: bool, as_json: bool) -> No
     done = "would be dropped" if dry_run else "dropped"
     click.echo(printable(f"{counted(number, 'change')} {done}: {hold.group}."))
     if hold.written:
-        click.echo(f"{_numbers(hold.written)} went out before it was held. To take them back: {_undo(hold)}")
+        click.echo(f"{numbers(hold.written)} went out before it was held. To take them back: {_undo(hold)}")
 
 
 def _found(holds: Holds, group: int) -> Hold:
@@ -134,23 +135,15 @@ _GROUP = ("group", "by", "value", "means", "opened_at", "held", "written", "undo
 _CHANGE = ("id", "what", "object", "sf_id", "address", "text", "intended_at")
 
 
-def _numbers(of: Mapping[str, int]) -> str:
-    """`21 marks, 1 opt-out`."""
-    return ", ".join(counted(number, _CALLED.get(what, what)) for what, number in of.items())
-
-
-_CALLED = {"activity": "Task", "opt_out": "opt-out", "engagement": "figure"}
-
-
 def _undo(hold: Hold) -> str:
     return f"syncd undo --group {hold.id}"
 
 
 def _group_line(row: dict[str, Any]) -> str:
-    written = f"; {_numbers(row['written'])} written before: {row['undo']}" if row["written"] else ""
+    written = f"; {numbers(row['written'])} written before: {row['undo']}" if row["written"] else ""
     return (
         f"{row['group']:>4}  {row['opened_at'][:19]}Z  {row['by']} {row['value']}: "
-        f"{_numbers(row['held']) or 'nothing'} held ({row['means']}){written}"
+        f"{numbers(row['held']) or 'nothing'} held ({row['means']}){written}"
     )
 
 

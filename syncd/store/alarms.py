@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from syncd.alarms import DAY, HOUR, LIVELY, YOUNG, LastRun, Pulse, Situation, Waiting, tail_begins
+from syncd.brake import numbers
 from syncd.store.backup import watched
 from syncd.store.choice import REJECTED
 from syncd.store.holds import PAUSED_SINCE, Hold, Holds
@@ -42,10 +43,7 @@ class Message:
 
 
 def _waiting(hold: Hold) -> Waiting:
-    def words(numbers: Mapping[str, int]) -> str:
-        return ", ".join(f"{number} {what.replace('_', '-')}{'s' * (number != 1)}" for what, number in numbers.items())
-
-    return Waiting(hold.id, str(hold.group), hold.group.by == "shifted", words(hold.held), words(hold.written))
+    return Waiting(hold.id, str(hold.group), hold.group.by == "shifted", numbers(hold.held), numbers(hold.written))
 
 
 def situation(settings: Settings, alarms: Alarms, now: int) -> Situation:

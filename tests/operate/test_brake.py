@@ -236,7 +236,8 @@ def test_of_a_shifted_send_nothing_is_written_and_all_is_held(
     (group,) = command.json("held")
     assert (group["by"], group["value"]) == ("shifted", "send:s")
     assert group["held"] == {"activity": 20, "opt_out": 10}
-    assert "is the column whId of this send's list in the wrong rows?" in command("held")
+    assert "20 Tasks, 10 opt-outs held (the records have other addresses: is the column whId" in command("held")
+    assert "20 Tasks, 10 opt-outs held back, shifted send:s; the whId column" in command("status", code=1)
     syncd.receive(payload("open", 2, "s", **{k: shifted[-1][k] for k in ("email", "whId")}))
     syncd.later(hours=1)
     syncd.run()
