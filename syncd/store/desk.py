@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from syncd.store import totals
 from syncd.store.calls import Calls
+from syncd.store.choice import OPEN, REJECTED
 from syncd.store.sqlite import rows, snapshot
 
 if TYPE_CHECKING:
@@ -50,9 +51,9 @@ class Desk:
             "subjects_later": one("SELECT count(*) FROM subjects WHERE due_at > ? AND run_id IS NULL", now),
             "subjects_failing": one("SELECT count(*) FROM subjects WHERE attempts > 0"),
             "unmatched": one("SELECT count(*) FROM recipients WHERE lookups > 0"),
-            "rejected": one(_REJECTED),
-            "held": one("SELECT count(*) FROM changes WHERE state = 'held'"),
-            "unsettled": one("SELECT count(*) FROM changes WHERE state = 'uncertain'"),
+            "rejected": one(f"SELECT count(*) FROM changes c WHERE {REJECTED}"),
+            "held": one(f"SELECT count(*) FROM changes WHERE {OPEN} AND state = 'held'"),
+            "unsettled": one(f"SELECT count(*) FROM changes WHERE {OPEN} AND state = 'uncertain'"),
             "quarantined": one("SELECT count(*) FROM quarantine WHERE resolved_at IS NULL"),
             "calls_24h": sum(calls for _, calls in Calls(self._db).recent(now)),
             "calls_resume_at": one("SELECT max(CAST(value AS INTEGER)) FROM meta WHERE name = 'budget_resumes_at'")
@@ -61,7 +62,7 @@ class Desk:
             "last_run": self._last_run(),
             "kinds": {kind: number for kind, (number, _) in kinds.items()},
             "lately": self._lately(now),
-            "marks_by_senders_fault": one(_BLAMELESS),
+            "marks_by_senders_fault": one(_BLAMED),
         }
 
     def _lately(self, now: int) -> dict[str, int]:
@@ -152,17 +153,12 @@ _MARKS = """SELECT count(*), coalesce(sum(c.state = 'refused' AND EXISTS (SELECT
   WHERE r.change_id = c.id AND r.code = 'address_changed')), 0)
   FROM changes c WHERE c.what = 'mark' AND c.intended_at >= ?"""
 
-# What was rejected and has not been taken since.
-_REJECTED = """SELECT count(*) FROM changes c WHERE state = 'rejected' AND NOT EXISTS (SELECT 1 FROM changes l
-  WHERE l.subject_id = c.subject_id AND l.what = c.what AND l.activity IS c.activity AND l.id > c.id
-  AND l.state IN ('done','found'))"""
-
 # Merged ones, too: what was written on them is theirs still.
 _KNOWN = """SELECT EXISTS (SELECT 1 FROM subjects WHERE sf_id = :record)
   OR EXISTS (SELECT 1 FROM moved WHERE sf_id = :record) OR EXISTS (SELECT 1 FROM changes WHERE sf_id = :record)"""
 
 # Marks that stand, of bounces that blame who sends: the address may well be good.
-_BLAMELESS = f"""
+_BLAMED = f"""
 SELECT count(*) FROM changes c WHERE {BLAMED}
   AND NOT EXISTS (SELECT 1 FROM changes l WHERE l.subject_id = c.subject_id AND l.id > c.id
     AND l.what IN ('mark','lift','undo') AND l.state IN ('done','found'))

@@ -42,8 +42,7 @@ def written_of(db: Database, groups: Mapping[Group, int]) -> dict[Group, list[Wr
 
 
 def _of_send(db: Database, send: str) -> list[Written]:
-    sql = "SELECT id, what, run_id FROM changes WHERE json_extract(why, '$.send') = ? AND state = 'done' ORDER BY id"
-    return rows(db, sql, (send,))
+    return rows(db, _OF_SEND, (send,))
 
 
 def _not_undone(db: Database, marks: Sequence[int]) -> list[Written]:
@@ -56,6 +55,11 @@ def _marks(db: Database, which: str, arguments: dict[str, Any]) -> Iterator[tupl
         yield from ((Mark(*mark), at) for *mark, at in page)
         after = page[-1][0]
 
+
+# `<> ''` as the index `changes_send` has it
+_OF_SEND = """
+SELECT id, what, run_id FROM changes WHERE json_extract(why, '$.send') = ? AND json_extract(why, '$.send') <> ''
+  AND state = 'done' ORDER BY id"""
 
 _NOT_UNDONE = """
 SELECT id, what, run_id FROM changes WHERE id IN (SELECT value FROM json_each(?)) AND state = 'done'

@@ -86,7 +86,9 @@ class Work(Matching):
         mine = "run_id = ? AND state = 'intended' AND job_id IS NULL"
         self._bit_by_bit(
             "UPDATE activities SET state = 'uncertain', not_before = ? WHERE (subject_id, key) IN ("
-            f"SELECT subject_id, key FROM activities WHERE state = 'intended' AND NOT {carried} LIMIT ?)",
+            # as the index `activities_unsure` has it, where those without a time come first
+            "SELECT subject_id, key FROM activities WHERE state IN ('intended','uncertain') AND state = 'intended'"
+            f" AND NOT {carried} LIMIT ?)",
             not_before,
         )
         self._bit_by_bit(

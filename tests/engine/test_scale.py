@@ -11,6 +11,7 @@ from syncd.model import Change, Plan, Rules, State, What
 from syncd.sandbox import Org
 from syncd.store import Intent, Jobs, Journal, Outcome, Work
 from tests.conftest import Syncd
+from tests.effort import effort
 from tests.factories import payload
 
 
@@ -103,3 +104,23 @@ def _pages(syncd: Syncd, which: str) -> Iterator[list[Intent]]:
         return jobs.left(job)
     ids = [f"Task {i}" for i in range(1, 1_201, 3)]
     return (jobs.of_tasks(job, ids[start : start + 100]) for start in range(0, len(ids), 100))
+
+
+def test_what_a_dead_run_left_is_found_without_going_through_all_tasks(syncd: Syncd, org: Org) -> None:
+    contact = org.add("Contact", LastName="N", Email="n@example.fr")
+    syncd.receive(payload("open", whId=contact, email="n@example.fr"))
+    syncd.run()
+    work = Work(syncd.db)
+
+    def begin() -> int:
+        """Each takes the one before for dead."""
+        syncd.later(minutes=10)
+        return effort(syncd.db, lambda: work.begin("test", syncd.clock.at, 0))
+
+    begin()
+    before = begin()
+    syncd.db.conn.executemany(
+        "INSERT INTO activities (subject_id, key, token, task_id, state) VALUES (1, ?1, ?1, ?1, 'known')",
+        [(f"00T{i}",) for i in range(3_000)],
+    )
+    assert begin() < before + 1_000

@@ -10,11 +10,13 @@ from typing import Any
 
 import pytest
 
+from syncd.brake import Group
 from syncd.model import SENDERS_FAULT
 from syncd.sandbox import Fault, Org
-from syncd.store import totals
+from syncd.store import Alarms, totals
 from syncd.store.desk import BLAMED
 from tests.conftest import Syncd
+from tests.effort import effort
 from tests.factories import payload
 from tests.operate.conftest import Commands
 
@@ -118,6 +120,32 @@ def test_marks_that_look_like_the_senders_fault_are_counted_while_they_stand(
     assert "1 mark of bounces that blame who sends" in command("status", code=None)
     command("undo", "--record", contact)
     assert command.json("status", code=None)["marks_by_senders_fault"] == 0
+
+
+COLUMNS = "run_id, subject_id, rules_id, object, sf_id, before, after, why, through, intended_at"
+
+
+def test_it_is_no_more_work_the_more_was_written(syncd: Syncd, contact: str) -> None:
+    syncd.receive(payload("hard_bounce", whId=contact))
+    syncd.run()
+    syncd.holds.open(Group("shifted", "send:elsewhere"), syncd.clock())
+    alarms = Alarms(syncd.db)
+
+    def look() -> int:
+        return effort(
+            syncd.db,
+            lambda: (
+                syncd.desk.status(syncd.clock.at),
+                alarms.situation(syncd.clock.at, every=60_000, watch_silence=True, disk_free=None),
+            ),
+        )
+
+    before = look()
+    syncd.db.execute(
+        f"INSERT INTO changes ({COLUMNS}, what, state) SELECT {COLUMNS}, 'lift', 'done' FROM changes, ("
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000) SELECT i FROM n)"
+    )
+    assert look() < before + 1_000
 
 
 def test_the_reasons_that_are_counted_are_those_that_blame_the_sender() -> None:
