@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -136,6 +137,15 @@ def test_a_store_whose_directory_is_missing_says_what_to_type(installation: Inst
     done = run(installation, "status")
     assert done.returncode == 3
     assert "mkdir -p" in done.stderr
+
+
+def test_a_reader_that_has_seen_enough_is_no_failure(installation: Installation) -> None:
+    end, start = os.pipe()
+    os.close(end)
+    command = [sys.executable, "-m", "syncd", "--config", str(installation.config), "runs", "--csv"]
+    done = subprocess.run(command, stdout=start, stderr=subprocess.PIPE, text=True, timeout=60)
+    os.close(start)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_the_demo_names_every_event_decision_change_and_receipt() -> None:
