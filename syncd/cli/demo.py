@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import secrets
 import sys
 import time
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
     from syncd.engine import Summary
 
 PATIENCE = 30.0  # seconds for what takes two
+_ELSEWHERE = re.compile("SYNCD_|CREDENTIALS_DIRECTORY$|(https?|all)_proxy$", re.IGNORECASE)
+"""Variables that name another store, another Salesforce, or a way off this machine."""
 
 
 @click.command()
@@ -132,6 +136,7 @@ class _Stage:
 def _started() -> Iterator[tuple[_Stage, Supervisor]]:
     """The sandbox with its people, a configuration that reaches it, and receiver and dashboard as processes."""
     with ExitStack() as stack:
+        stack.enter_context(_alone())
         directory = Path(stack.enter_context(TemporaryDirectory(prefix="syncd-demo-")))
         org = Org()
         ids = {person.email: org.add(person.type, **person.record()) for person in PEOPLE}
@@ -148,6 +153,18 @@ def _started() -> Iterator[tuple[_Stage, Supervisor]]:
         url = f"http://127.0.0.1:{port}/webhooks/sarbacane/{token}"
         looked_at = f"http://127.0.0.1:{dashboard.getsockname()[1]}/metrics"
         yield _Stage(load(config), config, org, sandbox, ids, url, looked_at, log), supervisor
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """For this process and those it starts: the demo's events have no business in a store that somebody configured."""
+    kept = {name: value for name, value in os.environ.items() if _ELSEWHERE.match(name)}
+    for name in kept:
+        del os.environ[name]
+    try:
+        yield
+    finally:
+        os.environ.update(kept)
 
 
 def _configure(directory: Path, sandbox: Sandbox, token: str, port: int) -> Path:

@@ -148,6 +148,22 @@ def test_a_reader_that_has_seen_enough_is_no_failure(installation: Installation)
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_the_demo_keeps_to_itself_whatever_the_environment_says(tmp_path: Path) -> None:
+    store = tmp_path / "configured.db"
+    elsewhere = {
+        "SYNCD_STORE__URL": f"sqlite:///{store}",
+        "SYNCD_SYNC__MODE": "observe",
+        "SYNCD_CONFIG": str(tmp_path / "syncd.toml"),
+        "HTTPS_PROXY": "http://127.0.0.1:9",
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "syncd", "demo", "--once"],
+        capture_output=True, text=True, timeout=60, env=os.environ | elsewhere,
+    )  # fmt: skip
+    assert "HasOptedOutOfEmail: no → yes" in done.stdout, done.stderr
+    assert not store.exists()
+
+
 def test_the_demo_names_every_event_decision_change_and_receipt() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "syncd", "demo", "--once", "--json"], capture_output=True, text=True, timeout=60
