@@ -52,7 +52,7 @@ def resync(config: Path | None, /, *, dry_run: bool, as_json: bool, **given: Any
     logs.configure(settings.logs.level, settings.logs.by_logger())
     with closing(open_store(settings.store.path)) as db:
         due = operate.resync(Chosen(db), choice, _now(), dry_run=dry_run)
-        if choice.everything and not dry_run:
+        if choice == Choice(everything=True) and not dry_run:
             Journal(db).rules_apply(settings.judgement())
         if not as_json:
             click.echo(f"{counted(due.subjects, 'subject')} chosen.")

@@ -164,3 +164,4 @@ def test_changed_rules_are_told_until_everything_was_judged_by_them(
     assert command.json("status", code=None)["rules_changed"] is True
     command("resync", "--all")
     assert command.json("status", code=None)["rules_changed"] is False
+    command("resync", "--all", "--email", "nobody@example.fr")  # that is not everything
