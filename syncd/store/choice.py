@@ -170,7 +170,8 @@ _CONDITIONS = {
     "kind": "e.kind = :kind",
     "whid": "r.whid = :whid",
     "email": "r.address = :email",
-    "record": "s.sf_id IN (:record, (SELECT m.to_id FROM moved m WHERE m.sf_id = :record))",
+    # or a whId names it, and it was never looked for since nothing was to be written
+    "record": "(s.sf_id IN (:record, (SELECT m.to_id FROM moved m WHERE m.sf_id = :record)) OR r.names = :record)",
     "unmatched": "r.lookups > 0",
     "rejected": f"EXISTS (SELECT 1 FROM changes c WHERE c.subject_id = s.id AND {REJECTED})",
 }

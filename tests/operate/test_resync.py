@@ -64,6 +64,16 @@ def test_a_record_is_chosen_by_either_form_of_its_id(command: Commands, syncd: S
     assert command.json("resync", "--record", contact)["chosen"] == 1
 
 
+def test_a_record_is_chosen_though_nobody_had_to_look_for_it_yet(
+    command: Commands, sandbox: Sandbox, syncd: Syncd, org: Org, contact: str, tmp_path: Path
+) -> None:
+    syncd.receive(*(payload("soft_bounce", day, whId=contact) for day in (0, 10)))
+    syncd.run()
+    command.configure(sandbox, tmp_path, more=LOWER)
+    assert command.json("resync", "--record", contact)["chosen"] == 1
+    assert org.get(contact)["EmailBouncedReason"] == "2 soft bounces, 2026-03-02 to 2026-03-12"
+
+
 def test_changed_rules_are_applied_by_resync_and_by_nothing_else(
     command: Commands, sandbox: Sandbox, syncd: Syncd, org: Org, contact: str, tmp_path: Path
 ) -> None:
