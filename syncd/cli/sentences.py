@@ -21,7 +21,8 @@ def sentence(point: Point) -> str:
 def in_a_row(soft: SoftCount) -> str:
     """`3 of 5 counted; 2 left out: same day`."""
     left = "; ".join(f"{number} left out: {weight.value}" for weight, number in soft.left_out.items())
-    text = f"soft bounces in a row: {soft.counted} of {soft.threshold} counted" + (f"; {left}" if left else "")
+    of = f" ({soft.reason})" if soft.reason else ""
+    text = f"soft bounces in a row{of}: {soft.counted} of {soft.threshold} counted" + (f"; {left}" if left else "")
     short = soft.counted >= soft.threshold and soft.days < soft.span_days
     return text + (f"; over {soft.days} days, and at least {soft.span_days} are needed" if short else "")
 
@@ -91,7 +92,7 @@ SENTENCES = {
     "invalid": "{address} is invalid: {text}, {at}.",
     "below": "{address} is not invalid: {soft}.",
     "arrived_since": "{address} is fine: a mail arrived after {bounced}.",
-    "settled_all": "{address}: {bounced}, none of which counts any more.",
+    "settled_all": "{address}: {bounced}, none of which counts.",
     "machine": "{address}: {made} made by a machine, which prove nothing and make no Task.",
     "fine": "{address} is fine: no bounce in {sends}.",
     "opted_out": "{kind} reported {at}, of {address}.",

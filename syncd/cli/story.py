@@ -130,8 +130,7 @@ def _sends(judged: Judged) -> Iterator[str]:
         weight = "" if one.weight is Weight.NO_BOUNCE else f": {one.weight.value}"
         outcome = "nothing known" if one.send.outcome.value == "open" else one.send.outcome.value
         yield f"{first}  {one.send.key}  {outcome}{weight}"
-    if judged.soft.counted or judged.soft.left_out:
-        yield in_a_row(judged.soft)
+    yield from (in_a_row(row) for row in (judged.soft, *judged.apart) if row.counted or row.left_out)
 
 
 def _change(change: Made, rules: Rules) -> Iterator[str]:
@@ -192,6 +191,7 @@ def _judged(judged: Judged) -> dict[str, Any]:
         "address": judged.address,
         "invalid": verdict and {
             "rule": verdict.rule, "reason": verdict.reason, "at": iso(verdict.event.at),
+        "soft_bounces_apart": [_plain(row) for row in judged.apart],
             "event": verdict.event.key.hex(), "counted": [event.key.hex() for event in verdict.counted],
         },
         "soft_bounces": _plain(judged.soft),

@@ -131,13 +131,13 @@ def _of_address(judged: Judged) -> Iterator[Point]:
     if judged.machine:
         yield Point("machine", {"address": judged.address, "made": len(judged.machine)})
     bounced = [one for one in judged.sends if one.send.outcome in BOUNCED]
-    soft = judged.soft
+    rows = [row for row in (judged.soft, *judged.apart) if row.counted]
     if judged.invalid:
         yield Point(
             "invalid", {"address": judged.address, "text": judged.invalid.reason, "at": judged.invalid.event.at}
         )
-    elif soft.counted:
-        yield Point("below", {"address": judged.address, "soft": soft})
+    elif rows:
+        yield from (Point("below", {"address": judged.address, "soft": row}) for row in rows)
     elif bounced and all(one.weight is Weight.BEFORE_SUCCESS for one in bounced):
         yield Point("arrived_since", {"address": judged.address, "bounced": len(bounced)})
     elif bounced:

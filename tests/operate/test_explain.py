@@ -231,12 +231,28 @@ def test_who_is_not_known_exits_1_and_says_where_to_look(command: Commands, sync
     assert said in command.errors
 
 
+def test_soft_bounces_with_a_threshold_of_their_own_are_counted_apart(
+    command: Commands, syncd: Syncd, contact: str
+) -> None:
+    with command.config.open("a") as config:
+        config.write("[rules.soft_bounce.by_reason]\nnetwork = 3\n")
+    full = {"smtpDescription": "452 4.2.2 mailbox full", "whId": contact}
+    syncd.receive(*({**p, "whId": contact} for p in SOFT[:2]), payload("soft_bounce", 20, **full))
+    syncd.run()
+    told = command("explain", contact)
+    assert f"{ADDRESS} is not invalid: soft bounces in a row (network): 2 of 3 counted." in told
+    assert "soft bounces in a row: 1 of 5 counted; 2 left out: counted apart by its reason." in told
+    (subject,) = command.json("explain", contact)["subjects"]
+    (apart,) = subject["addresses"][0]["soft_bounces_apart"]
+    assert (apart["reason"], apart["counted"], apart["threshold"]) == ("network", 2, 3)
+
+
 KINDS = st.sampled_from([Kind.SOFT_BOUNCE] * 4 + [Kind.HARD_BOUNCE, Kind.DELIVERED, Kind.CLICK, Kind.OPEN])
 HISTORIES = st.lists(st.tuples(KINDS, st.integers(0, 60), st.integers(0, 12)), max_size=14)
 RULES = st.builds(
     SoftBounceRule,
     threshold=st.integers(2, 4), window_days=st.integers(5, 30), max_per_day=st.integers(1, 2),
-    span_days=st.integers(0, 6),
+    span_days=st.integers(0, 6), by_reason=st.sampled_from([(), (("network", 2),), (("other", 3),)]),
 )  # fmt: skip
 
 
@@ -251,14 +267,16 @@ def test_the_explanation_agrees_with_the_judgement(
     verdict = invalid(events, spent, rules)
     assert judged.invalid == verdict
     assert all((one.weight is Weight.NO_BOUNCE) == (one.send.outcome not in BOUNCED) for one in judged.sends)
-    counted = {one.send.key for one in judged.sends if one.weight is Weight.COUNTS}
+    counted = {one.send.key for one in judged.sends if one.weight in (Weight.COUNTS, Weight.APART)}
+    rows = (judged.soft, *judged.apart)
     if verdict:
         assert {f"send:{e.send}" for e in verdict.counted} <= counted
     if verdict and verdict.rule == "soft_bounce":
         soft = [one for one in judged.sends if one.send.outcome is Outcome.SOFT_BOUNCED and one.weight is Weight.COUNTS]
-        assert len(verdict.counted) == len(soft) == judged.soft.counted
+        assert len(soft) == judged.soft.counted
+        assert len(verdict.counted) in {row.counted for row in rows}
     elif not verdict:
-        assert judged.soft.counted < rule.threshold or judged.soft.days < rule.span_days
+        assert all(row.counted < row.threshold or row.days < row.span_days for row in rows)
 
 
 def test_who_unsubscribed_again_is_told_to_be_opted_out_though_the_removal_was_seen_at_that_moment(
