@@ -43,11 +43,8 @@ def explain(config: Path | None, *, who: str, as_json: bool) -> None:
         raise click.UsageError("Say whom: a whId, an address, or the id of a record. See: syncd explain --help")
     settings = load(config)
     rules = settings.judgement()
-    if not who.strip():
-        raise click.UsageError("Say whom: a whId, an address, or a record's id")
     named = record_id(who.strip())
-    address = str(Address().convert(who, None, None)) if "@" in who else ""
-    asked = {"address": address} if address else {"whid": who.strip()}
+    asked = {"whid": who.strip(), "address": str(Address().convert(who, None, None)) if "@" in who else ""}
     with closing(open_store(settings.store.path)) as db:
         chain = Chain(db)
         stories = [explained(facts, rules) for facts in chain.facts(**asked, sf_id=named.id if named else "")]
@@ -191,10 +188,10 @@ def _judged(judged: Judged) -> dict[str, Any]:
         "address": judged.address,
         "invalid": verdict and {
             "rule": verdict.rule, "reason": verdict.reason, "at": iso(verdict.event.at),
-        "soft_bounces_apart": [_plain(row) for row in judged.apart],
             "event": verdict.event.key.hex(), "counted": [event.key.hex() for event in verdict.counted],
         },
         "soft_bounces": _plain(judged.soft),
+        "soft_bounces_apart": [_plain(row) for row in judged.apart],
         "machine": sorted(key.hex() for key in judged.machine),
         "sends": [
             {

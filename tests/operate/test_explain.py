@@ -15,7 +15,10 @@ from syncd.explain import ASPECTS, BOUNCED, Weight, judge
 from syncd.model import BEFORE_ALL, Aspect, Kind, Outcome, Rules, SoftBounceRule, State, What
 from syncd.rules import invalid
 from syncd.sandbox import Fault, Org
+from syncd.store import Chain
+from tests.bench.filled import fill
 from tests.conftest import Syncd
+from tests.effort import effort
 from tests.factories import ADDRESS, event, millis, payload
 from tests.operate.conftest import Commands
 
@@ -229,6 +232,34 @@ def test_who_is_not_known_exits_1_and_says_where_to_look(command: Commands, sync
     assert command.json("explain", who, code=1)["subjects"] == []
     command("explain", who, code=1)
     assert said in command.errors
+
+
+def test_a_whid_that_looks_like_an_address_is_found(command: Commands, syncd: Syncd) -> None:
+    syncd.receive(payload("hard_bounce", whId="Client@42"))
+    syncd.run()
+    assert f"{ADDRESS}, whId Client@42" in command("explain", "Client@42")
+
+
+def test_of_events_that_no_run_has_seen_those_with_another_whid_are_told_too(
+    command: Commands, syncd: Syncd, contact: str
+) -> None:
+    syncd.receive(payload("hard_bounce", whId=""))
+    syncd.run()
+    syncd.receive(payload("open", 1, whId=contact), payload("open", 2, whId=""), payload("open", email="n@example.fr"))
+    (subject,) = command.json("explain", ADDRESS)["subjects"]
+    assert subject["unfolded"] == 2
+
+
+def test_explaining_one_does_not_go_through_what_was_reported_of_others(syncd: Syncd, contact: str) -> None:
+    syncd.receive(payload("hard_bounce", whId=contact))
+    syncd.run()
+
+    def explain() -> int:
+        return effort(syncd.db, lambda: Chain(syncd.db).facts(address=ADDRESS))
+
+    before = explain()
+    fill(syncd.settings.store.path, 2_000)
+    assert explain() < before + 1_000
 
 
 def test_soft_bounces_with_a_threshold_of_their_own_are_counted_apart(
