@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
-from contextlib import closing
-from io import BufferedReader
+from contextlib import closing, contextmanager
+from io import BufferedReader, FileIO
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -20,6 +22,9 @@ from syncd.offline import CHUNK
 from syncd.operate import Taken
 from syncd.store import Inbox, open_store
 from syncd.texts import json_text, printable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 SHOWN = 20  # unreadable items of a file that are shown; of a dry run also what it would store
 
@@ -57,10 +62,11 @@ def take_in(config: Path | None, *, files: tuple[Path, ...], dry_run: bool, as_j
 
 def _one(inbox: Inbox, path: Path, now: int, *, dry_run: bool, quiet: bool) -> Taken:
     said, shown, listed = Taken(), 0, 0
-    with BufferedReader(path.open("rb", buffering=0), CHUNK) as file, progress(path.name, path.stat().st_size) as is_at:
+    name = printable(path.name)
+    with BufferedReader(path.open("rb", buffering=0), CHUNK) as file, _bar(file, name) as is_at:
         try:
-            for said in operate.take_in(inbox, file, path.name, now, dry_run=dry_run):
-                is_at(file.tell())
+            for said in operate.take_in(inbox, file, name, now, dry_run=dry_run):
+                is_at()
                 for unread in said.unread[: 0 if quiet else SHOWN - shown]:
                     click.echo(printable(f"{unread.source}: {unread.reason}"), err=True)
                     shown += 1
@@ -72,8 +78,18 @@ def _one(inbox: Inbox, path: Path, now: int, *, dry_run: bool, quiet: bool) -> T
     if not quiet:
         if dry_run and said.new > listed:
             click.echo(f"… and {counted(said.new - listed, 'more event')}")
-        click.echo(f"{path}: {_counts(said)}")
+        click.echo(printable(f"{path}: {_counts(said)}"))
     return said
+
+
+@contextmanager
+def _bar(file: BufferedReader[FileIO], name: str) -> Iterator[Callable[[], object]]:
+    """How far it is read. A pipe, such as `<(zcat events.json.gz)`, does not say how much is to come."""
+    if not file.seekable():
+        yield lambda: None
+        return
+    with progress(name, os.fstat(file.fileno()).st_size) as is_at:
+        yield lambda: is_at(file.tell())
 
 
 def _counts(said: Taken) -> str:

@@ -164,6 +164,21 @@ def test_a_file_of_something_else_is_refused(command: Commands, file: Callable[.
     assert "neither JSON nor a CSV" in command.errors
 
 
+def test_a_pipe_is_read_as_a_file_is(command: Commands, syncd: Syncd) -> None:
+    end, start = os.pipe()
+    with os.fdopen(start, "w") as pipe:
+        pipe.write(lines(THREE))
+    assert "3 new events, 0 known already, 0 in quarantine" in command("import", f"/dev/fd/{end}")
+    os.close(end)
+
+
+def test_a_name_that_is_no_text_is_told_and_kept_all_the_same(command: Commands, tmp_path: Path) -> None:
+    odd = tmp_path / os.fsdecode(b"\xff.json")
+    odd.write_text('{"no": "event"}')
+    assert "\\udcff.json: 0 new events, 0 known already, 1 in quarantine" in command("import", str(odd), code=1)
+    assert command.json("quarantine", "list")[0]["source"] == "\\udcff.json:1"
+
+
 def test_an_empty_file_holds_nothing(command: Commands, file: Callable[..., str]) -> None:
     assert "0 new events" in command("import", file(" \n"))
 
