@@ -14,7 +14,7 @@ from syncd.rules import OPT_OUTS
 from syncd.store.sqlite import many, rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Sequence
 
     from sqlite_utils import Database
 
@@ -22,17 +22,18 @@ _SALT = "forgotten_salt"
 _OPT_OUTS = {kind.value for kind in OPT_OUTS}
 
 
-def late(db: Database, events: Iterable[tuple[int, int, str, str]]) -> set[int]:
+def late(db: Database, events: Collection[tuple[int, int, str, str]]) -> set[int]:
     """Of (id, at, kind, address): those that were forgotten before they came. Inside the caller's transaction."""
     salt = _salt(db)
     if not salt:
         return set()
-    forgotten = dict(rows(db, "SELECT digest, at FROM forgotten"))
+    addresses = {address: _digest(salt, _bytes(address)) for _, _, _, address in events}
+    forgotten = _known(db, addresses.values())
     return {
         event_id
         for event_id, at, kind, address in events
-        if at <= forgotten.get(_digest(salt, _bytes(address)), -1)
-        and (kind not in _OPT_OUTS or _digest(salt, _key(db, event_id)) in forgotten)
+        if at <= forgotten.get(addresses[address], -1)
+        and (kind not in _OPT_OUTS or _known(db, [_digest(salt, _key(db, event_id))]))
     }
 
 
@@ -43,6 +44,12 @@ def put(db: Database, address: str, told: Sequence[bytes], now: int) -> None:
     salt = _salt(db)
     digests = [_digest(salt, one) for one in (_bytes(address), *told)]
     many(db, "INSERT OR REPLACE INTO forgotten VALUES (?, ?)", [(digest, now) for digest in digests])
+
+
+def _known(db: Database, digests: Collection[bytes]) -> dict[bytes, int]:
+    """Those of these that were forgotten, and when."""
+    marks = ", ".join("?" * len(digests))
+    return dict(rows(db, f"SELECT digest, at FROM forgotten WHERE digest IN ({marks})", list(digests)))
 
 
 def _salt(db: Database) -> str:

@@ -14,10 +14,11 @@ import pytest
 
 from syncd.salesforce.tasks import Tasks
 from syncd.sandbox import Fault, Org
-from syncd.store import Inbox, totals
+from syncd.store import Inbox, Work, totals
 from syncd.store.inbox import Unread
 from syncd.store.mentions import Mentions, Person
 from tests.conftest import Syncd
+from tests.effort import effort
 from tests.factories import ADDRESS, payload
 from tests.operate.conftest import Commands
 
@@ -342,6 +343,23 @@ def test_what_a_crash_left_unclear_has_its_time_to_appear_though_somebody_is_for
 
 def _raw(event: dict[str, dict[str, str]]) -> dict[str, str]:
     return event["raw"]
+
+
+def test_however_many_were_forgotten_taking_in_what_comes_is_no_more_work(syncd: Syncd, command: Commands) -> None:
+    syncd.receive(payload("open", whId=""))
+    syncd.run()
+    command("forget", ADDRESS)
+
+    work = Work(syncd.db)
+
+    def fold(day: int) -> int:
+        syncd.receive(payload("open", day, email="n@example.fr", whId=""))
+        return effort(syncd.db, lambda: work.fold(syncd.clock(), work.newest()))
+
+    fold(1)
+    before = fold(2)
+    syncd.db.conn.executemany("INSERT INTO forgotten VALUES (?, 1)", [(b"%16d" % i,) for i in range(2_000)])
+    assert fold(3) < before + 1_000
 
 
 def test_nobody_of_that_address_is_no_error(command: Commands) -> None:
