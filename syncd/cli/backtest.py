@@ -56,7 +56,7 @@ def backtest(config: Path | None, *, given: tuple[str, ...], limit: int, as_json
     other = load(config, {**os.environ, **dict(_variable(one) for one in given)})
     path = settings.store.path
     with closing(open_store(path)) as db:
-        last = Histories(db).last()
+        last, subjects = Histories(db).last(), Histories(db).subjects()
     totals: Counter[str] = Counter()
     started = time.monotonic()
 
@@ -74,7 +74,7 @@ def backtest(config: Path | None, *, given: tuple[str, ...], limit: int, as_json
     took = time.monotonic() - started
     click.echo(
         f"{counted(totals['marked'], 'record')} would newly be marked, {counted(totals['lifted'], 'mark')} lifted;"
-        f" {counted(last, 'subject')} compared in {took:.1f} s. Nothing was changed.",
+        f" {counted(subjects, 'subject')} compared in {took:.1f} s. Nothing was changed.",
         err=as_json or as_csv,
     )
 

@@ -43,6 +43,10 @@ class Histories:
         """The largest id of a subject."""
         return int(rows(self._db, "SELECT coalesce(max(id), 0) FROM subjects")[0][0])
 
+    def subjects(self) -> int:
+        """How many there are."""
+        return int(rows(self._db, "SELECT count(*) FROM subjects")[0][0])
+
     def between(self, after: int, last: int) -> Iterator[History]:
         """Of the subjects with ids in (after, last] that anything bounced for."""
         for start in range(after, last, SUBJECTS_A_PAGE):

@@ -56,6 +56,15 @@ def test_both_directions_are_told_and_nothing_is_changed(
     assert "1 record would newly be marked, 0 marks lifted; " in said
 
 
+def test_it_says_how_many_subjects_there_are_though_some_became_one(
+    command: Commands, syncd: Syncd, contact: str
+) -> None:
+    twice = (payload("hard_bounce", whId=contact), payload("hard_bounce", whId=contact[:15]))
+    syncd.receive(*twice, *soft(1, email="eve@example.fr", whId=""))
+    syncd.run()
+    assert "; 2 subjects compared in" in command("backtest", "--set", FOUR)
+
+
 @pytest.mark.parametrize(
     ("given", "says"),
     [
