@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 NAMED = "syncd-%Y%m%dT%H%M%SZ.db"
-KEPT = "syncd-*T*Z.db"
+KEPT = f"syncd-{'[0-9]' * 8}T{'[0-9]' * 6}Z.db"
 A_DAY = 86_400  # seconds
 
 

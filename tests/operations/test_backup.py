@@ -62,7 +62,8 @@ def test_keep_names_copies_by_the_time_and_removes_the_oldest_of_its_own_only(
     kept = tmp_path / "backups"
     command("backup", "--keep", "2", str(kept), code=2)
     kept.mkdir()
-    for name in ("syncd-20200101T000000Z.db", "syncd-20200102T000000Z.db", "mine.db", "syncd-x.db"):
+    mine = {"mine.db", "syncd-x.db", "syncd-1-before-Tuesdays-upgradeZ.db"}
+    for name in ("syncd-20200101T000000Z.db", "syncd-20200102T000000Z.db", *mine):
         (kept / name).touch()
     of_killed = {age: kept / f".syncd-2020010{age}T000000Z.db.partial" for age in (0, 2)}
     for age, path in of_killed.items():
@@ -72,9 +73,9 @@ def test_keep_names_copies_by_the_time_and_removes_the_oldest_of_its_own_only(
     assert [age for age, path in of_killed.items() if path.exists()] == [0]  # that one may be at work
     of_killed[0].unlink()
     left = sorted(path.name for path in kept.iterdir())
-    assert len(left) == 4
+    assert len(left) == 5
     assert "syncd-20200101T000000Z.db" not in left
-    assert {"syncd-20200102T000000Z.db", "mine.db", "syncd-x.db"} < set(left)
+    assert {"syncd-20200102T000000Z.db", *mine} < set(left)
 
 
 def alarms(command: Commands) -> list[str]:
