@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import time
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
@@ -11,7 +10,7 @@ import click
 
 from syncd import logs, operate
 from syncd.brake import numbers
-from syncd.cli.given import CSV, DRY_RUN, JSON, NUMBER
+from syncd.cli.given import CSV, DRY_RUN, JSON, NUMBER, who_types
 from syncd.cli.tables import LIMIT, show
 from syncd.cli.words import counted, difference, iso
 from syncd.cli.work import reconcile
@@ -78,7 +77,7 @@ def release(config: Path | None, *, group: int, dry_run: bool, as_json: bool) ->
     with closing(open_store(settings.store.path)) as db:
         holds = Holds(db)
         hold = _found(holds, group)
-        due = operate.release(holds, Chosen(db), hold, getpass.getuser(), _now(), dry_run=dry_run)
+        due = operate.release(holds, Chosen(db), hold, who_types(), _now(), dry_run=dry_run)
         if not as_json:
             what = "would be released" if dry_run else "released"
             click.echo(printable(f"{counted(due.changes, 'change')} {what}: {hold.group}."))
@@ -106,7 +105,7 @@ def drop(config: Path | None, *, group: int, dry_run: bool, as_json: bool) -> No
         if dry_run and not as_json:
             for change in holds.held(group):
                 click.echo(printable(_change_line(change)))
-        number = sum(hold.held.values()) if dry_run else holds.drop(group, getpass.getuser(), _now())
+        number = sum(hold.held.values()) if dry_run else holds.drop(group, who_types(), _now())
     if as_json:
         click.echo(json_text({**_group(hold), "dropped": number, "dry_run": dry_run}))
         return

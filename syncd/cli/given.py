@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import getpass
+import os
 import re
 import unicodedata
 from datetime import UTC, date, datetime, timedelta
@@ -84,6 +86,14 @@ class Record(click.ParamType[str]):
         if named is None:
             self.fail(f"{value!r} is not the id of a Contact or Lead; see the address bar in Salesforce", param, ctx)
         return named.id
+
+
+def who_types() -> str:
+    """Who decides, for the books. A container may run under a number that has no name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"
 
 
 SINCE = click.option("--since", type=Instant(), help="Only from then on: 2026-03-02, 2026-03-02T10:00Z or 7d. UTC.")

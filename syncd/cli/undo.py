@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import sys
 from contextlib import closing, nullcontext
 from itertools import count
@@ -11,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from syncd import logs
-from syncd.cli.given import CSV, DRY_RUN, JSON, NUMBER, Record
+from syncd.cli.given import CSV, DRY_RUN, JSON, NUMBER, Record, who_types
 from syncd.cli.known import must_be_known
 from syncd.cli.progress import progress
 from syncd.cli.tables import show as show_table
-from syncd.cli.words import counted, difference
+from syncd.cli.words import counted, difference, value
 from syncd.cli.work import WORTH_A_BAR, exit_code
 from syncd.config import load
 from syncd.engine import assemble
@@ -60,7 +59,7 @@ def undo(
     if sum((run is not None, bool(record), group is not None)) != 1:
         raise click.UsageError("Say what, once: --run N, --record ID, or --group N. See: syncd undo --help")
     settings = load(config)
-    logs.configure()
+    logs.configure(settings.logs.level, settings.logs.by_logger())
     lines: list[dict[str, Any]] = []
     write = settings.sync.mode == "live" and not dry_run
     number = count(1)
@@ -78,12 +77,12 @@ def undo(
                 is_at(next(number))
                 lines.extend(_rows(reversal))
 
-            said = take_back(context, undoing, wanted, getpass.getuser(), show, write=write, tasks=activities)
+            said = take_back(context, undoing, wanted, who_types(), show, write=write, tasks=activities)
     left = sum(not line["done"] for line in lines)
     if as_json:
         click.echo(json_text({**said.as_dict(), "written": write, "left": left, "rows": lines}))
     elif as_csv:
-        show_table(iter(lines), _line, _COLUMNS, limit=0, as_json=False, as_csv=True)
+        show_table(map(_flat, lines), _line, _COLUMNS, limit=0, as_json=False, as_csv=True)
     else:
         for line in lines:
             click.echo(printable(_line(line)))
@@ -118,6 +117,13 @@ def _rows(reversal: Reversal) -> list[dict[str, Any]]:
         for x in reversal.left
     ]  # fmt: skip
     return [*done, *left]
+
+
+def _flat(row: dict[str, Any]) -> dict[str, Any]:
+    """With its fields in a cell: `bounce_date: empty; bounce_reason: empty`."""
+    return row | {
+        side: "; ".join(f"{role}: {value(role, it)}" for role, it in row[side].items()) for side in ("before", "after")
+    }
 
 
 def _line(row: dict[str, Any]) -> str:

@@ -54,6 +54,22 @@ def test_a_wrong_mark_is_explained_taken_back_and_stays_so(
     assert "Nothing that was written is left to be taken back." in command("undo", *option)
 
 
+def test_a_table_has_the_fields_before_and_after_in_a_cell_each(command: Commands, syncd: Syncd, marked: str) -> None:
+    (row,) = command.csv("undo", "--run", "1", "--dry-run")
+    assert row["before"] == f"bounce_date: 2026-03-02 09:00:00Z; bounce_reason: {REASON}"
+    assert row["after"] == "bounce_date: empty; bounce_reason: empty"
+
+
+def test_who_has_no_name_on_this_machine_can_decide_too(
+    command: Commands, syncd: Syncd, marked: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("os.getuid", lambda: 54_321)  # as in a container
+    command("undo", "--record", marked)
+    assert "by uid 54321" in command("explain", marked)
+
+
 def test_a_later_bounce_marks_again(command: Commands, syncd: Syncd, org: Org, marked: str) -> None:
     command("undo", "--record", marked)
     later(syncd)
