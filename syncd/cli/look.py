@@ -80,12 +80,12 @@ def _last_run(run: dict[str, Any]) -> dict[str, Any]:
 
 
 def _lines(said: dict[str, Any]) -> list[tuple[str, str]]:
-    kinds = ", ".join(f"{kind} {number}" for kind, number in said["kinds"].items()) or "none yet"
+    kinds = ", ".join(f"{kind} {number}" for kind, number in said["kinds"].items())
     waiting, failing = counted(said["events_waiting"], "event"), counted(said["subjects_failing"], "subject")
     return [
         ("mode", said["mode"] + ("" if said["mode"] == "live" else ": plans, and writes nothing to Salesforce")),
         ("last event", _when(said["last_event_at"])),
-        ("events", f"{said['events']} ({kinds})"),
+        ("events", f"{said['events']}" + (f" ({kinds})" if kinds else "")),
         ("in 30 days", _lists(said["lately"])),
         ("waiting", f"{waiting}, {counted(said['subjects_due'], 'subject')} due, {said['subjects_later']} later"),
         ("unmatched", f"{counted(said['unmatched'], 'recipient')} without a record"),

@@ -59,9 +59,16 @@ def load_to_receive(
         path = file_in_use(path, environ)
         try:
             values = tomllib.loads(_read(path))
+            if _has_strangers(values, path, environ):
+                raise error
             return _receiving(values, path, environ), error
         except (ConfigError, tomllib.TOMLDecodeError):
             raise error from None
+
+
+def _has_strangers(values: Mapping[str, Any], path: Path, environ: Mapping[str, str]) -> bool:
+    """A name that is unknown may be a misspelt `store`: then all would go where nobody looks for it."""
+    return not values.keys() <= Settings.model_fields.keys() or bool(problems.unknown_variables(environ, Origin(path)))
 
 
 def _receiving(values: Mapping[str, Any], path: Path, environ: Mapping[str, str]) -> Settings:

@@ -67,7 +67,7 @@ def test_a_store_without_anything_has_the_same_keys(command: Commands) -> None:
     assert document.keys() == SCHEMA.keys()
     assert (document["last_event_at"], document["last_run"], document["alarms"]) == (None, None, [])
     said = command("status")
-    assert "none yet" in said
+    assert "events            0\n" in said
     assert "in 30 days        no event\n" in said
 
 

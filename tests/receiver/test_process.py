@@ -311,10 +311,11 @@ def test_it_proves_in_the_store_that_it_takes_what_comes(steady: Receiver) -> No
 def test_what_is_wrong_elsewhere_in_the_configuration_keeps_no_event_out(receiver: Receiver) -> None:
     """A machine that starts again at night with a slip that nobody has noticed yet."""
     right = receiver.config.read_text()
-    for slip, is_fatal in (('[sync]\nmode = "Live"\n', False), ("nonsense", True)):
+    live, misspelt = right + '[sync]\nmode = "Live"\n', right.replace("[store]", "[stoer]")
+    for wrong, is_fatal in ((live, False), (right + "nonsense", True), (misspelt, True)):
         receiver.signal(signal.SIGTERM)
         receiver.wait()
-        receiver.config.write_text(right + slip)
+        receiver.config.write_text(wrong)
         receiver.start()
         if is_fatal:
             assert receiver.wait() == 2
