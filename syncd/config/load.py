@@ -59,11 +59,12 @@ def load_to_receive(
         path = file_in_use(path, environ)
         try:
             values = tomllib.loads(_read(path))
-            if _has_strangers(values, path, environ):
-                raise error
-            return _receiving(values, path, environ), error
+            found = None if _has_strangers(values, path, environ) else _receiving(values, path, environ)
         except (ConfigError, tomllib.TOMLDecodeError):
-            raise error from None
+            found = None
+        if found is None:
+            raise
+        return found, error
 
 
 def _has_strangers(values: Mapping[str, Any], path: Path, environ: Mapping[str, str]) -> bool:
