@@ -75,4 +75,5 @@ def prune(
                 pruning.remove(((case, surplus(case, rules, before)) for case in cases), before, said)
                 yield said
             said.changes, said.runs = pruning.changes(before), pruning.runs(before)
+            said.waiting = pruning.waiting(before)
         yield said

@@ -137,6 +137,8 @@ def prune(config: Path | None, *, dry_run: bool, as_json: bool) -> None:
             f" {counted(said.runs, 'run')}, {said.quarantined:,} from quarantine."
         )
         click.echo(f"Kept because it is needed: {counted(said.needed, 'old event')}. See: syncd prune --help")
+        if said.waiting:
+            click.echo(f"Kept until the next time: all of {counted(said.waiting, 'subject')} with work waiting.")
 
 
 def _now_and_then() -> Callable[[Pruned], None]:

@@ -31,11 +31,12 @@ _OPT_OUTS = {kind.value for kind in OPT_OUTS}
 
 @dataclass(slots=True)
 class Pruned:
-    """`needed`: old events that stay."""
+    """`needed`: old events that stay; `waiting`: subjects that keep theirs, since a run has to look at them."""
 
     subjects: int = 0
     events: int = 0
     needed: int = 0
+    waiting: int = 0
     changes: int = 0
     runs: int = 0
     quarantined: int = 0
@@ -87,6 +88,10 @@ class Prune:
             after = page[-1][0]
             yield work.cases([Subject(*row) for row in page])
             pause(self._db)
+
+    def waiting(self, before: int) -> int:
+        """How many subjects with old events are due, or held by a run."""
+        return int(rows(self._db, _WAITING, (before,))[0][0])
 
     def remove(self, page: Iterable[tuple[Case, Surplus]], before: int, said: Pruned) -> None:
         """Of these subjects: whole sends, half of one would say something else.
@@ -175,9 +180,11 @@ def _digest(key: str) -> bytes:
     return blake2b(key.encode(errors="surrogatepass"), digest_size=8).digest()
 
 
-_OLD = """SELECT s.id, coalesce(s.sf_id, ''), coalesce(s.object, ''), s.attempts, s.failing_since FROM subjects s
-  WHERE s.id > ? AND s.due_at IS NULL AND s.run_id IS NULL AND EXISTS (SELECT 1 FROM recipients r
-    JOIN timeline t ON t.recipient_id = r.id AND t.at < ? WHERE r.subject_id = s.id) ORDER BY s.id LIMIT ?"""
+_HAS_OLD = """EXISTS (SELECT 1 FROM recipients r JOIN timeline t ON t.recipient_id = r.id AND t.at < ?
+  WHERE r.subject_id = s.id)"""
+_OLD = f"""SELECT s.id, coalesce(s.sf_id, ''), coalesce(s.object, ''), s.attempts, s.failing_since FROM subjects s
+  WHERE s.id > ? AND s.due_at IS NULL AND s.run_id IS NULL AND {_HAS_OLD} ORDER BY s.id LIMIT ?"""
+_WAITING = f"""SELECT count(*) FROM subjects s WHERE (s.due_at IS NOT NULL OR s.run_id IS NOT NULL) AND {_HAS_OLD}"""
 
 _IDLE = """SELECT 1 FROM subjects s WHERE s.id = ? AND s.due_at IS NULL AND s.run_id IS NULL AND ? = (
   SELECT count(*) FROM recipients r JOIN timeline t ON t.recipient_id = r.id WHERE r.subject_id = s.id)"""

@@ -63,9 +63,12 @@ def test_what_waits_for_a_run_keeps_everything(syncd: Syncd, command: Commands, 
     syncd.run()
     command("resync", "--all", "--dry-run")
     syncd.db.execute("UPDATE subjects SET due_at = 1")
-    assert command.json("prune")["events"] == 0
+    said = command.json("prune")
+    assert (said["events"], said["needed"], said["waiting"]) == (0, 0, 1)
+    assert "Kept until the next time: all of 1 subject with work waiting." in command("prune")
     syncd.db.execute("UPDATE subjects SET due_at = NULL")
-    assert command.json("prune")["events"] == 1
+    said = command.json("prune")
+    assert (said["events"], said["needed"], said["waiting"]) == (1, 1, 0)
 
 
 def test_marks_keep_their_receipts_and_activities_lose_theirs(syncd: Syncd, command: Commands, contact: str) -> None:
