@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import threading
 from collections.abc import Mapping, MutableMapping
+from types import TracebackType
 from typing import Any
 
 import structlog
@@ -65,6 +67,17 @@ def configure(level: str = "info", levels: Mapping[str, str] | None = None, *, j
         logging.getLogger(name).setLevel(_number(word))  # a library's own small talk may hold what is not to be logged
     for name, number in QUIET.items():
         logging.getLogger(name).setLevel(number)
+    if in_journal():
+        sys.excepthook = _report
+        threading.excepthook = lambda it: _report(it.exc_type, it.exc_value, it.exc_traceback)
+
+
+def _report(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> None:
+    """What nobody caught: one document as well, and no address of whoever it happened with."""
+    if error is None or not issubclass(kind, Exception):
+        return
+    text = "ended in a way nobody thought of; please report it"
+    logging.getLogger("syncd").critical(text, exc_info=(kind, error, trace))
 
 
 def in_journal() -> bool:

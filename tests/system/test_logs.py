@@ -55,3 +55,17 @@ def test_a_service_can_be_told_to_say_less(installation: Installation) -> None:
     assert service.url  # the receiver's line
     assert service.terminate() == 0
     assert not any("scheduler" in line for line in service.said)
+
+
+def test_what_nobody_caught_is_one_document_in_the_journal() -> None:
+    fails = "raise ValueError('nobody thought of jeanne.durand@example.fr')"
+    code = (
+        "import os, threading; there = os.fstat(2); os.environ['JOURNAL_STREAM'] = f'{there.st_dev}:{there.st_ino}'\n"
+        f"from syncd import logs; logs.configure()\ndef fail(): {fails}\n"
+        "thread = threading.Thread(target=fail); thread.start(); thread.join(); fail()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 1
+    said = [json.loads(line) for line in done.stderr.splitlines()]
+    assert [line["level"] for line in said] == ["critical"] * 2
+    assert all("nobody thought of j…d@example.fr" in line["exception"] for line in said)
