@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     _Write = Callable[[Context, Summary, Sequence[Intent]], Locked]
     _Step = tuple[Need, Callable[[], None], Iterator[list[Intent]], _Write]
 
-SMALLER = ((50, 4), (1, 10))
-"""Rows a call and calls, after a call of 200: one lock may fail a whole batch, and in a smaller one it fails fewer."""
+SMALLER = ((50, 4), (10, 20), (1, 10))
+"""Rows a call and calls, after a call of 200: one lock, or one row on which a trigger stumbles, may fail a whole batch,
+and in a smaller one it fails fewer."""
 PATIENCE = 40  # such calls in a run: some ten seconds
 PAUSE = 0.25  # seconds before each of them
 FIELDS: tuple[tuple[Need, tuple[What, ...]], ...] = (
@@ -83,7 +84,7 @@ def _step(c: Context, said: Summary, pages: Iterator[list[Intent]], write: _Writ
 
 
 def _smaller(c: Context, said: Summary, locked: Locked, write: _Write, size: int, most: int) -> Locked:
-    """Sends what was locked again, in smaller pieces; what is locked still, or was not sent."""
+    """Sends what was not taken again, in smaller pieces; what is locked still, or was not sent."""
     still: Locked = []
     for piece in range(0, len(locked), size):
         part = locked[piece : piece + size]

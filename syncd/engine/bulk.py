@@ -228,6 +228,9 @@ def _collect(c: Context, said: Summary, job: Job, progress: Progress) -> None:
 
 
 def _answered(c: Context, said: Summary, job: Job, part: Sequence[Result]) -> None:
+    crowded = next((result.receipt for result in part if result.receipt.fate is Fate.CROWDED), None)
+    if crowded:  # a job is saved 200 rows at a time, and nobody can have it save fewer
+        _rest(c, said, f"code of the org's own refused rows of a job of the Bulk API ({job.sf_id}): {crowded.code}")
     if job.object != "Task":
         receipts = {result.row.get("Id") or result.receipt.sf_id: result.receipt for result in part}
         intents = c.jobs.of_records(job, list(receipts))

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from syncd.activities import is_as_written
-from syncd.engine.writing import ask, field_unsent, record, refused, state_of, task_id_of, token_of, update_tasks
+from syncd.engine.writing import AGAIN, ask, field_unsent, record, refused, state_of, task_id_of, token_of, update_tasks
 from syncd.errors import Refused
 from syncd.model import Activity, ActivityState, Fate, Receipt, State
 from syncd.store import Outcome
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def withdraw_tasks(c: Context, said: Summary, intents: Sequence[Intent]) -> Locked:
-    """Deletes them; what was locked is given back."""
+    """Deletes them; what is to be tried again is given back."""
     known = [task_id_of(intent) for intent in intents]
     try:
         found = ask(c, said, intents, lambda: c.crm.tasks.read(known), field_unsent)
@@ -41,9 +41,9 @@ def withdraw_tasks(c: Context, said: Summary, intents: Sequence[Intent]) -> Lock
     except Refused:
         return update_tasks(c, said, ours)
     pairs = list(zip(ours, receipts, strict=True))
-    record(c, said, [_gone(c, i, receipt) for i, receipt in pairs if receipt.fate not in (Fate.LOCKED, Fate.REJECTED)])
+    record(c, said, [_gone(c, i, receipt) for i, receipt in pairs if receipt.fate not in (*AGAIN, Fate.REJECTED)])
     kept = [intent for intent, receipt in pairs if receipt.fate is Fate.REJECTED]
-    locked = [(intent, receipt) for intent, receipt in pairs if receipt.fate is Fate.LOCKED]
+    locked = [(intent, receipt) for intent, receipt in pairs if receipt.fate in AGAIN]
     return locked + (update_tasks(c, said, kept) if kept else [])
 
 

@@ -1,6 +1,7 @@
 """One call's worth of intents: sent, and each answer recorded, whatever it is.
 
-What was locked is given back, so that it is tried again at once in smaller pieces.
+What was locked, or refused with all others of its call, is given back, so that it is tried again at once in smaller
+pieces.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 DAY = 86_400_000
+AGAIN = frozenset({Fate.LOCKED, Fate.CROWDED})
+"""At once, with fewer beside it."""
 
 # --- fields -------------------------------------------------------------------------------------------------------
 
@@ -47,7 +50,7 @@ def write_fields(c: Context, said: Summary, intents: Sequence[Intent]) -> Locked
     apart: list[Intent] = []
     for intent in intents:
         receipt = answers[intent.change.sf_id]
-        if receipt.fate is Fate.LOCKED:
+        if receipt.fate in AGAIN:
             locked.append((intent, receipt))
         elif receipt.fate is Fate.REJECTED and shared[intent.change.sf_id] > 1:
             apart.append(intent)
@@ -135,8 +138,8 @@ def _recorded(
     answered: Sequence[tuple[Intent, Receipt]],
     outcome: Callable[[Context, Intent, Receipt], Outcome],
 ) -> Locked:
-    record(c, said, [outcome(c, i, receipt) for i, receipt in answered if receipt.fate is not Fate.LOCKED])
-    return [(intent, receipt) for intent, receipt in answered if receipt.fate is Fate.LOCKED]
+    record(c, said, [outcome(c, i, receipt) for i, receipt in answered if receipt.fate not in AGAIN])
+    return [(intent, receipt) for intent, receipt in answered if receipt.fate in AGAIN]
 
 
 def token_of(intent: Intent) -> str:
@@ -266,7 +269,7 @@ def state_of(c: Context, intent: Intent, receipt: Receipt) -> State:
 
 
 def put_off_locked(c: Context, said: Summary, locked: Locked) -> None:
-    """Locked to the end: later, with a Task's line in the ledger taken back, since it was surely not made."""
+    """Not taken to the end: later, with a Task's line in the ledger taken back, since it was surely not made."""
     outcomes = []
     for intent, receipt in locked:
         new = intent.change.what is What.ACTIVITY and "task_id" not in intent.change.before
@@ -291,4 +294,4 @@ def _is_later(receipt: Receipt | None) -> bool:
     return receipt is not None and receipt.fate in _LATER
 
 
-_LATER = frozenset({Fate.LATER, Fate.LOCKED, Fate.FULL})
+_LATER = frozenset({Fate.LATER, Fate.FULL, *AGAIN})

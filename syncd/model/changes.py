@@ -93,6 +93,7 @@ class Fate(StrEnum):
     TAKEN = "taken"
     LATER = "later"
     LOCKED = "locked"  # somebody else writes it at this moment
+    CROWDED = "crowded"  # the org's own code gave up on the whole call: perhaps for its size, or for one row of it
     MOVED = "moved"  # not what it was when it was read: merged, converted; planned anew
     GONE = "gone"  # the record or Task is deleted
     FULL = "full"  # nothing new can be created; what exists can be changed

@@ -7,6 +7,7 @@ has the status of a missing permission (403), so the code decides and the status
 from __future__ import annotations
 
 import ssl
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import requests
@@ -34,6 +35,13 @@ FATES: Mapping[str, Fate] = {
     "REQUEST_LIMIT_EXCEEDED": Fate.LATER,
     # Only creating needs room.
     "STORAGE_LIMIT_EXCEEDED": Fate.FULL,
+    # A trigger or a flow threw, and every row that was saved together has this code: its governor limits are those of
+    # 200 rows together (forceworkbench#813, of Tasks; declarative-lookup-rollup-summaries#593), or it stumbled on one
+    # of them (EDA#429), or Salesforce gave up on all since it refused so many (Apex guide, "Bulk DML Exception
+    # Handling"). Refused alone, it is the row's.
+    "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY": Fate.CROWDED,
+    "CANNOT_EXECUTE_FLOW_TRIGGER": Fate.CROWDED,
+    "LIMIT_EXCEEDED": Fate.CROWDED,
     # Another record by now: look where it went (MasterRecordId, ConvertedContactId).
     "ENTITY_IS_DELETED": Fate.GONE,
     "CANNOT_UPDATE_CONVERTED_LEAD": Fate.MOVED,
@@ -61,6 +69,14 @@ def receipt(row: Mapping[str, Any]) -> Receipt:
     code = str(errors[0].get("statusCode") or "UNKNOWN_EXCEPTION")
     words = "; ".join(str(error.get("message") or "") for error in errors)
     return refusal(code, words, str(row.get("id") or ""))
+
+
+def receipts(answer: object, expected: int) -> list[Receipt]:
+    """One for each row that was sent, in order. What was sent alone had nobody beside it to be refused for."""
+    said = [receipt(row) for row in results(answer, expected)]
+    if expected == 1 and said[0].fate is Fate.CROWDED:
+        return [replace(said[0], fate=Fate.REJECTED)]
+    return said
 
 
 def refusal(code: str, words: str, sf_id: str = "") -> Receipt:

@@ -14,7 +14,7 @@ from syncd.errors import Fatal, Refused
 from syncd.figures import FIGURES
 from syncd.ids import record_id
 from syncd.model import Move, Record, Shape
-from syncd.salesforce.errors import misread, receipt, results
+from syncd.salesforce.errors import misread, receipts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -169,7 +169,7 @@ class Records:
             {"attributes": {"type": row.object}, "id": row.id, **self.named(row.object, row.values)} for row in rows
         ]
         answer = self._session.call("PATCH", "composite/sobjects", body={"allOrNone": False, "records": records})
-        return [receipt(row) for row in results(answer, len(rows))]
+        return receipts(answer, len(rows))
 
     def forget_shapes(self) -> None:
         """A refusal says that the fields are no longer what they were."""

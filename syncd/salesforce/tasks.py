@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from simple_salesforce.format import format_soql
 
 from syncd.activities import token_in
-from syncd.salesforce.errors import receipt, results
+from syncd.salesforce.errors import receipts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -76,7 +76,7 @@ class Tasks:
         """At most 200: a receipt for each."""
         params = {"ids": ",".join(task_ids), "allOrNone": "false"}
         answer = self._session.call("DELETE", "composite/sobjects", params=params)
-        return [receipt(row) for row in results(answer, len(task_ids))]
+        return receipts(answer, len(task_ids))
 
     def read(self, task_ids: Iterable[str]) -> dict[str, Found]:
         """By id; deleted and archived ones too. What Salesforce does not know any more is missing."""
@@ -132,7 +132,7 @@ class Tasks:
 
     def _write(self, method: str, records: list[dict[str, object]], path: str = "composite/sobjects") -> list[Receipt]:
         answer = self._session.call(method, path, body={"allOrNone": False, "records": records})
-        return [receipt(row) for row in results(answer, len(records))]
+        return receipts(answer, len(records))
 
     def _closed_status(self) -> str:
         """The org's first closed status: an activity reports what happened and asks nobody to do anything."""

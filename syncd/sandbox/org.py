@@ -14,7 +14,7 @@ from syncd.sandbox.faults import Faults
 from syncd.sandbox.ids import canonical, make_id
 from syncd.sandbox.oauth import Logins
 from syncd.sandbox.objects import TASK_STATUS
-from syncd.sandbox.rules import LOCK_WORDS, Actor, ValidationRule, archive
+from syncd.sandbox.rules import LOCK_WORDS, SAVED_TOGETHER, Actor, Trigger, ValidationRule, archive
 from syncd.sandbox.saving import save
 from syncd.sandbox.tables import Tables
 from syncd.sandbox.traffic import Traffic
@@ -47,6 +47,7 @@ class Org(Tables, Traffic):
         self.storage_full = False
         self.locks: dict[str, str] = {}
         self.validation_rules: list[ValidationRule] = []
+        self.triggers: list[Trigger] = []
         self._archived_on = ""
         self.unknown_field_refuses_call = False
         """Whether a collections write with an unknown field is refused as a whole (400) instead of row by row: it is
@@ -184,6 +185,17 @@ class Org(Tables, Traffic):
     def drop_validation_rules(self) -> None:
         with self.lock:
             self.validation_rules.clear()
+
+    def trigger(self, kind: str, most: int = SAVED_TOGETHER, stumbles: str = "") -> None:
+        """Code that runs whenever the API saves `kind`: it throws on more rows than `most`, and on an id that matches;
+        KeyError, re.error if it can't be."""
+        with self.lock:
+            pattern = re.compile(stumbles) if stumbles else None
+            self.triggers.append(Trigger(self.objects[kind].name, most, pattern))
+
+    def drop_triggers(self) -> None:
+        with self.lock:
+            self.triggers.clear()
 
     def lock_row(self, record_id: str, code: str = "UNABLE_TO_LOCK_ROW") -> None:
         """Until it is unlocked the API can't save it, nor, unless it is locked by an approval (ENTITY_IS_LOCKED), what

@@ -5,7 +5,7 @@ rules and the like would join; `ALWAYS` runs before it, an administrator's valid
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -56,6 +56,27 @@ def validation(save: Save) -> None:
     for rule in save.org.validation_rules:
         if rule.type == save.type and rule.pattern.search(str(save.after.get(rule.field) or "")):
             raise RowError("FIELD_CUSTOM_VALIDATION_EXCEPTION", rule.message)
+
+
+SAVED_TOGETHER = 200
+"""Rows that pass the triggers, and share their governor limits, at once (Apex guide, "Bulk Trigger Idioms")."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """Code of an org's own. It throws on more than `most` rows together, or on one whose id, or that of whom it is
+    about, matches `stumbles`; and what it throws refuses all of them (forceworkbench#813, EDA#429)."""
+
+    type: str
+    most: int
+    stumbles: "re.Pattern[str] | None" = None
+    message: str = "execution of BeforeUpdate\n\ncaused by: System.LimitException: Apex CPU time limit exceeded"
+
+    def throws(self, keys: "Sequence[str]") -> bool:
+        return len(keys) > self.most or any(self.stumbles and self.stumbles.search(key) for key in keys)
+
+    def thrown(self) -> RowError:
+        return RowError("CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", f"{self.type}Trigger: {self.message}")
 
 
 LOCKED_TOO = ("AccountId", "WhoId", "WhatId")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from syncd.sandbox.errors import CallError, RowError
 from syncd.sandbox.ids import canonical
 from syncd.sandbox.lifecycle import set_deleted
+from syncd.sandbox.rules import SAVED_TOGETHER
 from syncd.sandbox.saving import save
 from syncd.sandbox.store import key_of
 from syncd.sandbox.values import coerce
@@ -155,7 +156,8 @@ class Writer:
     def _each(self, rows: Sequence[Any], work: Callable[[int, Any], Result], all_or_none: bool) -> list[Result]:
         written = len(self.org.writes)
         with self.org.store.journal():
-            results = [self._one(work, number, row) for number, row in enumerate(rows)]
+            thrown = self._thrown(rows)
+            results = [failed(thrown[i]) if i in thrown else self._one(work, i, row) for i, row in enumerate(rows)]
             if all_or_none and not all(result["success"] for result in results):
                 self._roll_back(written)
                 return [failed(ROLLED_BACK) if result["success"] else result for result in results]
@@ -164,6 +166,20 @@ class Writer:
                 first = next(result["errors"][0] for result in results if _unknown_field(result))
                 raise CallError(400, "INVALID_FIELD", first["message"])
             return results
+
+    def _thrown(self, rows: Sequence[Any]) -> dict[int, RowError]:
+        """What the org's own triggers refuse, by number: all rows of their object that are saved together."""
+        thrown: dict[int, RowError] = {}
+        if not self.org.triggers:
+            return thrown
+        for start in range(0, len(rows), SAVED_TOGETHER):
+            together = dict(enumerate(rows[start : start + SAVED_TOGETHER], start))
+            for trigger in self.org.triggers:
+                mine = (i for i, row in together.items() if _attributes_of(row).get("type") == trigger.type)
+                keys = {i: _whose(together[i]) for i in mine}
+                if trigger.throws(list(keys.values())):
+                    thrown |= dict.fromkeys(keys, trigger.thrown())
+        return thrown
 
     def _roll_back(self, written: int) -> None:
         self.org.store.roll_back()
@@ -183,13 +199,22 @@ def _unknown_field(result: Result) -> bool:
 
 def _attributes(row: Any, only: str | None = None) -> str:
     """The type of a row. A row without one is refused alone (recorded: Nango, JSON_PARSER_ERROR)."""
-    attributes = row.get("attributes") if isinstance(row, dict) else None
-    kind = attributes.get("type") if isinstance(attributes, dict) else None
+    kind = _attributes_of(row).get("type")
     if not isinstance(kind, str):
         raise RowError("JSON_PARSER_ERROR", NO_ATTRIBUTES)
     if only and kind.lower() != only.lower():
         raise RowError("INVALID_TYPE", f"all records of an upsert must be of type {only}, not {kind}")
     return kind
+
+
+def _attributes_of(row: Any) -> dict[str, Any]:
+    attributes = row.get("attributes") if isinstance(row, dict) else None
+    return attributes if isinstance(attributes, dict) else {}
+
+
+def _whose(row: Any) -> str:
+    """The id of a row, or of whom a new one is about."""
+    return str(_pick(row, "Id") or _pick(row, "WhoId") or "")
 
 
 def _pick(row: Any, name: str) -> Any:

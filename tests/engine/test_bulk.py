@@ -51,6 +51,18 @@ def called(org: Org) -> list[str]:
     return [f"{c.method} {c.path.partition('/ingest')[2][19:]}" for c in org.calls if "/jobs/" in c.path]
 
 
+def test_a_job_whose_rows_a_trigger_refuses_together_is_followed_by_smaller_calls(syncd: Syncd, org: Org) -> None:
+    """A job is saved 200 rows at a time: it would be refused again and again."""
+    them = people(org)
+    org.trigger("Contact", stumbles=them[7]["whId"])
+    syncd.receive(*(payload("hard_bounce", **one) for one in them))
+    said = syncd.run()
+    assert said.changes == {"superseded": MANY}
+    assert [trouble for trouble in said.troubles if "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY" in trouble]
+    syncd.later(minutes=2)
+    assert syncd.run().changes == {"done": MANY - 1, "rejected": 1}
+
+
 WHOLE = ["POST ", "PUT /batches", "PATCH ", "GET ", "GET /successfulResults"]
 
 

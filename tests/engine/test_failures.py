@@ -18,7 +18,7 @@ CREATE: dict[str, Any] = {"path": "composite/sobjects$", "method": "POST"}
 UPDATE: dict[str, Any] = {"path": "composite/sobjects$", "method": "PATCH"}
 LOCK: dict[str, Any] = {"row_code": "UNABLE_TO_LOCK_ROW", "row_message": "unable to obtain exclusive access"}
 BUSY: dict[str, Any] = {"row_code": "TOO_MANY_APEX_REQUESTS", "row_message": "try again"}
-TRIES = 3  # of a locked row in one run
+TRIES = 4  # of a locked row in one run
 RULE: dict[str, Any] = {"row_code": "FIELD_CUSTOM_VALIDATION_EXCEPTION", "row_message": "no bounces on Mondays"}
 
 
@@ -69,9 +69,33 @@ def test_locked_rows_are_sent_again_at_once_in_smaller_pieces(
     org.faults.add(Fault(**call, **LOCK, row=[0, 1], times=1))
     syncd.receive(*(payload(kind, whId=who, email=f"n{i}@example.fr") for i, who in enumerate(people)))
     assert syncd.run().changes == {"done": 120}
-    assert [c.rows for c in org.calls if c.writing] == [120, 50, 50, 20, 1, 1]
-    assert syncd.slept == [0.25] * 5
+    assert [c.rows for c in org.calls if c.writing] == [120, 50, 50, 20, 2]
+    assert syncd.slept == [0.25] * 4
     assert len(org.all("Task")) == (120 if kind == "open" else 0)
+
+
+@pytest.mark.parametrize("kind", ["hard_bounce", "open"])
+def test_one_row_on_which_a_trigger_stumbles_costs_no_other_row_its_change(
+    unbraked: Syncd, org: Org, kind: str
+) -> None:
+    """What a trigger throws refuses all rows that are saved together; only alone it is the row's own."""
+    people = [org.add("Contact", LastName=f"N{i}", Email=f"n{i}@example.fr") for i in range(120)]
+    org.trigger("Contact" if kind == "hard_bounce" else "Task", stumbles=people[60])
+    unbraked.receive(*(payload(kind, whId=who, email=f"n{i}@example.fr") for i, who in enumerate(people)))
+    assert unbraked.run().changes == {"done": 119, "rejected": 1}
+    assert [c.rows for c in org.calls if c.writing] == [120, 50, 50, 20, *[10] * 5, *[1] * 10]
+    assert len(org.all("Task")) == (119 if kind == "open" else 0)
+
+
+def test_what_is_too_much_for_a_trigger_is_written_in_calls_that_it_takes(syncd: Syncd, org: Org) -> None:
+    """Governor limits are those of all rows together; what is left over when patience ends is not rejected."""
+    people = [org.add("Contact", LastName=f"N{i}", Email=f"n{i}@example.fr") for i in range(400)]
+    org.trigger("Task", most=12)
+    syncd.receive(*(payload("open", whId=who, email=f"n{i}@example.fr") for i, who in enumerate(people)))
+    assert syncd.run().changes == {"done": 320, "superseded": 80}
+    syncd.later(minutes=2)
+    assert syncd.run().changes == {"done": 80}
+    assert len(org.all("Task")) == 400
 
 
 def test_a_storm_of_locks_is_insisted_on_for_some_seconds_only(syncd: Syncd, org: Org) -> None:
