@@ -135,10 +135,14 @@ class Tasks:
         return receipts(answer, len(records))
 
     def _closed_status(self) -> str:
-        """The org's first closed status: an activity reports what happened and asks nobody to do anything."""
+        """The org's first closed status: an activity reports what happened and asks nobody to do anything.
+
+        By the name that is stored, not by the label, which an org may have changed (help 004205234): a picklist that
+        is not restricted takes any word, and what is no status is not closed.
+        """
         if not self._closed:
-            rows = self._session.query("SELECT MasterLabel FROM TaskStatus WHERE IsClosed = true ORDER BY SortOrder")
-            self._closed = str(rows[0]["MasterLabel"]) if rows else "Completed"
+            rows = self._session.query("SELECT ApiName FROM TaskStatus WHERE IsClosed = true ORDER BY SortOrder")
+            self._closed = str(rows[0]["ApiName"]) if rows else "Completed"
         return self._closed
 
 

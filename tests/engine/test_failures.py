@@ -163,6 +163,15 @@ def test_what_succeeds_ends_a_failure_though_an_opt_out_stays_rejected(syncd: Sy
     assert (len(org.all("Task")), syncd.desk.status(syncd.clock())["subjects_failing"]) == (1, 0)
 
 
+def test_a_task_is_closed_where_the_org_has_another_word_for_it(syncd: Syncd, org: Org, contact: str) -> None:
+    for status in org.all("TaskStatus"):
+        org.edit(status["Id"], MasterLabel=f"{status['SortOrder']} (de)")
+    syncd.receive(payload("open", whId=contact))
+    assert syncd.run().changes == {"done": 1}
+    (task,) = org.all("Task")
+    assert (task["Status"], task["IsClosed"]) == ("Completed", True)
+
+
 def test_a_rejected_task_may_be_made_when_something_new_comes(syncd: Syncd, org: Org, contact: str) -> None:
     org.faults.add(Fault(**CREATE, **RULE, times=1))
     syncd.receive(payload("open", 0, "s", whId=contact))
