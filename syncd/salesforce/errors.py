@@ -14,7 +14,7 @@ import requests
 from simple_salesforce.exceptions import SalesforceError as LibraryError
 from urllib3.exceptions import NameResolutionError, NewConnectionError
 
-from syncd.errors import Fatal, Refused, Retriable
+from syncd.errors import Fatal, Refused, Retriable, SalesforceError
 from syncd.model import Fate, Receipt
 
 if TYPE_CHECKING:
@@ -31,6 +31,10 @@ FATES: Mapping[str, Fate] = {
     "QUERY_TIMEOUT": Fate.LATER,
     "REQUEST_RUNNING_TOO_LONG": Fate.LATER,
     "API_CURRENTLY_DISABLED": Fate.LATER,
+    # The org is at another instance than the session is (400: amazon-connect-salesforce-lambda#4, #12); a cursor of a
+    # query has expired. Nothing was done, and asked anew it goes well.
+    "URL_NOT_RESET": Fate.LATER,
+    "INVALID_QUERY_LOCATOR": Fate.LATER,
     # The day's calls ("TotalRequests …") or too many long ones at once ("Concurrent…"): one code, and both pass.
     "REQUEST_LIMIT_EXCEEDED": Fate.LATER,
     # Only creating needs room.
@@ -136,11 +140,20 @@ def refuse(status: int, content: object, error: Exception | None = None) -> NoRe
     fate = FATES.get(code)
     if fate in PASSING:
         raise Retriable(code, words) from error
+    if 300 < status < 400:
+        words = "the answer sends elsewhere, as for maintenance or after My Domain was renamed"
+        raise Retriable(code, words) from error
     if not first and status in _FROM_BETWEEN:
         raise Retriable(code, "this page is not Salesforce's: something between answers") from error
     if status == 400 and fate is not Fate.STOP:
         raise Refused(code, words) from error
     raise Fatal(code, words) from error
+
+
+def may_have_moved(error: SalesforceError) -> bool:
+    """Whether the org may be at another host than the last login said: migrated, or with another My Domain."""
+    never_sent = error.code == "unreachable" and isinstance(error, Retriable) and not error.uncertain
+    return never_sent or error.code in ("URL_NOT_RESET", "HTTP_420") or error.code.startswith("HTTP_3")
 
 
 def _in_words(error: requests.exceptions.RequestException) -> str:

@@ -65,12 +65,24 @@ _MEANINGS = (
         "add the user's profile or permission set",
     ),
     _Meaning(
+        "invalid_grant", "ip restricted",
+        "the user may not log in from this machine's address",
+        "in Setup > Profiles > the user's profile > Login IP Ranges add the address that syncd calls from, or choose "
+        "“Relax IP restrictions” in the External Client App's policies",
+    ),
+    _Meaning("invalid_grant", "inactive user", "the user is inactive or frozen", "activate the user in Setup > Users"),
+    _Meaning(
+        "invalid_grant", "inactive organization",
+        "the org is locked, or its trial is over",
+        "log in as an administrator and see what Salesforce says",
+    ),
+    _Meaning(
         "invalid_app_access", "",
         "the user may not use this app",
         "add the user's profile or permission set to the External Client App's policies",
     ),
     _Meaning(
-        "invalid_grant", "audience is invalid",
+        "invalid_grant", "audience",
         "login_host is not the host that this org logs in at",
         "write login_host = \"login.salesforce.com\", or \"test.salesforce.com\" for a sandbox org",
     ),
@@ -168,7 +180,11 @@ _FORMS: Mapping[str, Callable[[SalesforceSection, Secrets], Mapping[str, str]]] 
 
 
 def _token(answer: requests.Response, host: str) -> tuple[str, str]:
-    """The instance must be where we asked, or Salesforce's: the session id is sent to it."""
+    """The instance must be where we asked, or Salesforce's: the session id is sent to it.
+
+    Some refusals pass by themselves: "unknown_error: retry your request" (400; amazon-connect-salesforce-lambda#43,
+    simple-salesforce#814) and "login rate exceeded".
+    """
     said = _decoded(answer)
     if answer.status_code == 200 and said.get("access_token") and said.get("instance_url"):
         instance = urlsplit(said["instance_url"])
@@ -179,9 +195,14 @@ def _token(answer: requests.Response, host: str) -> tuple[str, str]:
         raise Fatal(
             "instance_url", f"the token is for {instance.netloc}, which is neither {host} nor under salesforce.com"
         )
-    if answer.status_code >= 500 or answer.status_code == 429:
+    if answer.status_code >= 500 or answer.status_code in (408, 420, 429):
         raise Retriable(f"HTTP_{answer.status_code}", "logging in")
-    raise _refusal(answer.status_code, said, host)
+    code, words = str(said.get("error") or ""), str(said.get("error_description") or "")
+    if code == "unknown_error" or "rate exceeded" in words:
+        raise Retriable(code, f"logging in: {words}")
+    if not code:
+        raise _not_salesforces(answer, host)
+    raise _refusal(code, words or "logging in failed")
 
 
 def _decoded(answer: requests.Response) -> dict[str, Any]:
@@ -192,15 +213,17 @@ def _decoded(answer: requests.Response) -> dict[str, Any]:
     return said if isinstance(said, dict) else {}
 
 
-def _refusal(status: int, said: Mapping[str, Any], host: str) -> LoginRefused:
-    if not said.get("error"):
-        return LoginRefused(
-            f"HTTP_{status}",
-            f"{host} answers, but not as Salesforce's login does",
-            "compare login_host and my_domain with Setup > My Domain, such as acme.my.salesforce.com",
-        )
-    code, words = str(said["error"]), str(said.get("error_description") or "logging in failed")
+def _not_salesforces(answer: requests.Response, host: str) -> LoginRefused:
+    elsewhere = urlsplit(answer.headers.get("Location", "")).hostname
+    return LoginRefused(
+        f"HTTP_{answer.status_code}",
+        f"{host} sends on to {elsewhere}" if elsewhere else f"{host} answers, but not as Salesforce's login does",
+        "compare login_host and my_domain with Setup > My Domain, such as acme.my.salesforce.com",
+    )
+
+
+def _refusal(code: str, words: str) -> LoginRefused:
     for meaning in _MEANINGS:
-        if meaning.code == code and meaning.words in words:
+        if meaning.code == code and meaning.words in words.lower():
             return LoginRefused(code, f"{words} ({meaning.means})", meaning.do)
     return LoginRefused(code, words, "")

@@ -15,9 +15,9 @@ from simple_salesforce.api import Salesforce
 from simple_salesforce.exceptions import SalesforceExpiredSession
 
 from syncd import __version__
-from syncd.errors import Fatal, Retriable, SyncdError
+from syncd.errors import Fatal, Retriable, SalesforceError, SyncdError
 from syncd.salesforce.adapter import Adapter, Watched
-from syncd.salesforce.errors import misread, refuse, translate
+from syncd.salesforce.errors import may_have_moved, misread, refuse, translate
 from syncd.salesforce.login import expired, log_in
 
 if TYPE_CHECKING:
@@ -31,6 +31,15 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _NO_LIMITS_FOR_YOU = frozenset({"FORBIDDEN", "INSUFFICIENT_ACCESS", "NOT_FOUND"})
+
+
+def _in_our_words(ask: Callable[[], T]) -> T:
+    try:
+        return ask()
+    except SyncdError:
+        raise
+    except Exception as error:
+        translate(error)
 
 
 def _answer(client: Salesforce, path: str, arguments: dict[str, Any]) -> Any:
@@ -163,11 +172,11 @@ class Session:
 
     def _translated(self, ask: Callable[[], T]) -> T:
         try:
-            return ask()
-        except SyncdError:
+            return _in_our_words(ask)
+        except SalesforceError as error:
+            if may_have_moved(error):
+                self._client = None  # the next call logs in, which tells where the org is
             raise
-        except Exception as error:
-            translate(error)
 
     def upload(self, path: str, file: Readable) -> None:
         """Sends a CSV, read as it is sent."""

@@ -88,7 +88,8 @@ def _faulty(fault: "Fault") -> Response:
     if fault.reset:
         raise HungUpError
     if fault.body is not None:
-        response = Response(fault.body, fault.status or 503, content_type=fault.content_type)
+        to = {"Location": fault.location} if fault.location else {}
+        response = Response(fault.body, fault.status or 503, to, content_type=fault.content_type)
     else:
         response = error_response(CallError(fault.status or 503, fault.code, fault.message))
     if fault.retry_after is not None:

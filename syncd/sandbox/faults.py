@@ -19,7 +19,7 @@ WHEN = ("before", "after", "late")
 MANGLED = ("half", "fewer", "type")
 LONGEST_HOLD = 600.0
 JSON_TYPES: dict[str, type | tuple[type, ...]] = {
-    **dict.fromkeys(("path", "method", "when", "code", "message", "body", "content_type"), str),
+    **dict.fromkeys(("path", "method", "when", "code", "message", "body", "content_type", "location"), str),
     **dict.fromkeys(("row_code", "row_message", "job_error", "mangle"), str),
     **dict.fromkeys(("times", "skip", "status", "retry_after"), int),
     **dict.fromkeys(("chance", "hold", "row_share"), (int, float)),
@@ -40,7 +40,7 @@ class Fault:
 
     What, one of:
     - `status`, `code`, `message`: an array of one error, as Salesforce answers; with `retry_after` seconds in a header;
-    - `body` (with `status` and `content_type`): these bytes, such as an HTML page, half a document, nothing at all;
+    - `body` (with `status`, `content_type`, `location`): these bytes, such as an HTML page, half a document, nothing;
     - `reset`: the TCP connection is cut (RST) without an answer;
     - `row_code`, `row_message`: rows of a write are refused with this statusCode and not committed, the others go
       their way, whatever `when` says. `row` chooses: a regular expression on the record's id or external id, or a list
@@ -64,6 +64,7 @@ class Fault:
     message: str = "The service is temporarily unavailable"
     body: str | bytes | None = None
     content_type: str = "text/html; charset=utf-8"
+    location: str = ""
     reset: bool = False
     hold: threading.Event | float | None = None
     row_code: str | None = None

@@ -15,7 +15,7 @@ from syncd.errors import ConfigError, Retriable
 from syncd.salesforce import Crm
 from syncd.salesforce.login import LoginRefused
 from syncd.salesforce.session import Session
-from syncd.sandbox import Org, Sandbox
+from syncd.sandbox import Fault, Org, Sandbox
 from tests.connect.proxy import Proxy
 
 Configured = Callable[..., Settings]
@@ -147,6 +147,42 @@ def test_the_clock_is_compared_to_the_second(opened: Callable[..., Session]) -> 
     assert session.clock_ahead is None
     session.log_in()
     assert session.clock_ahead == 0
+
+
+@pytest.mark.parametrize(
+    ("description", "said", "todo"),
+    [
+        ("ip restricted", "from this machine's address", "Login IP Ranges"),
+        ("Audience validation failed", "login_host is not", "test.salesforce.com"),
+        ("inactive user", "inactive or frozen", "Setup > Users"),
+        ("inactive organization", "trial is over", "administrator"),
+    ],
+)
+def test_what_an_administrator_has_set_is_told(
+    opened: Callable[..., Session], org: Org, description: str, said: str, todo: str
+) -> None:
+    org.revoke_logins("invalid_grant", description)
+    with pytest.raises(LoginRefused) as caught:
+        opened().log_in()
+    assert said in caught.value.said
+    assert todo in caught.value.do
+
+
+@pytest.mark.parametrize(
+    ("code", "description"), [("unknown_error", "retry your request"), ("invalid_grant", "login rate exceeded")]
+)
+def test_a_refusal_that_passes_by_itself_is_none(
+    opened: Callable[..., Session], org: Org, code: str, description: str
+) -> None:
+    org.revoke_logins(code, description)
+    with pytest.raises(Retriable, match=description):
+        opened().log_in()
+
+
+def test_a_login_that_is_sent_elsewhere_says_where(opened: Callable[..., Session], org: Org, sandbox: Sandbox) -> None:
+    org.faults.add(Fault(path="/oauth2/token", status=302, body="", location="https://new.my.salesforce.com/x"))
+    with pytest.raises(LoginRefused, match=f"{sandbox.address} sends on to new.my.salesforce.com; compare login_host"):
+        opened().log_in()
 
 
 def test_an_app_without_a_user_to_run_as_is_told(opened: Callable[..., Session], sandbox: Sandbox, org: Org) -> None:

@@ -402,7 +402,24 @@ def test_an_answer_of_another_shape_is_no_answer(syncd: Syncd, org: Org, contact
 def test_a_redirect_is_not_followed(syncd: Syncd, org: Org, contact: str) -> None:
     org.faults.add(Fault(path="describe", status=302, body="", times=1))
     syncd.receive(payload("open", whId=contact))
-    assert (syncd.run().ended, org.calls[-1].path[-8:]) == ("fatal", "describe")
+    assert (syncd.run().ended, org.calls[-1].path[-8:]) == ("unavailable", "describe")
+
+
+MOVED = {"status": 400, "code": "URL_NOT_RESET", "message": "Destination URL not reset"}
+
+
+@pytest.mark.parametrize("answer", [MOVED, {"status": 302, "body": ""}, {"status": 420, "body": ""}])
+def test_an_org_that_has_moved_is_found_again_by_logging_in(
+    syncd: Syncd, org: Org, contact: str, answer: dict[str, Any]
+) -> None:
+    """A session lives for hours, and every call of it would go to where the org was."""
+    org.faults.add(Fault(**UPDATE, **answer, times=1))
+    syncd.receive(payload("hard_bounce", whId=contact))
+    said = syncd.run()
+    assert (said.ended, dict(said.changes)) == ("unavailable", {"superseded": 1})
+    syncd.later(minutes=2)
+    assert syncd.run().changes == {"done": 1}
+    assert sum(call.path.endswith("/oauth2/token") for call in org.calls) == 2
 
 
 # --- a whole call -------------------------------------------------------------------------------------------------
