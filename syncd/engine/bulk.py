@@ -238,7 +238,8 @@ def _answered(c: Context, said: Summary, job: Job, part: Sequence[Result]) -> No
     elif job.operation == "update":
         receipts = {result.row.get("Id") or result.receipt.sf_id: result.receipt for result in part}
         known = c.jobs.of_tasks(job, list(receipts))
-        record(c, said, [task_updated(c, intent, receipts[task_id_of(intent)]) for intent in known])
+        answers = ((intent, c.crm.tasks.updated(receipts[task_id_of(intent)])) for intent in known)
+        record(c, said, [task_updated(c, intent, receipt) for intent, receipt in answers])
     else:
         receipts = {c.crm.tasks.token_of(result.row): result.receipt for result in part}
         sent = c.jobs.of_records(job, [result.row.get("WhoId", "") for result in part])
@@ -248,6 +249,7 @@ def _answered(c: Context, said: Summary, job: Job, part: Sequence[Result]) -> No
 
 def _field(c: Context, intent: Intent, receipt: Receipt, intents: Sequence[Intent]) -> Outcome:
     """A row that several changes shared and that was rejected is planned again, and each change written on its own."""
+    receipt = c.crm.records.believed(intent.change.object, receipt)
     shared = sum(other.change.sf_id == intent.change.sf_id for other in intents) > 1
     if receipt.fate is Fate.REJECTED and shared:
         receipt = replace(receipt, fate=Fate.LATER)

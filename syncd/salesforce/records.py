@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ from simple_salesforce.format import format_soql
 from syncd.errors import Fatal, Refused
 from syncd.figures import FIGURES
 from syncd.ids import record_id
-from syncd.model import Move, Record, Shape
+from syncd.model import Fate, Move, Record, Shape
 from syncd.salesforce.errors import misread, receipts
 
 if TYPE_CHECKING:
@@ -41,6 +41,8 @@ UNSEEN = frozenset(
     {"NOT_FOUND", "INSUFFICIENT_ACCESS", "INSUFFICIENT_ACCESS_OR_READONLY", "INVALID_TYPE", "INVALID_FIELD", "HTTP_404"}
 )
 """A call about one object that is refused with one of these says nothing of the other objects."""
+CLOSED = frozenset({"INVALID_FIELD_FOR_INSERT_UPDATE", "INVALID_FIELD"})
+"""Rows refused for a field that is not there or may not be written."""
 MOMENT = frozenset({"datetime", "date"})
 BOX = frozenset({"boolean"})
 TYPES = {
@@ -80,6 +82,7 @@ class Records:
         self._session = session
         self._fields = fields
         self._described: dict[str, _Described] = {}
+        self._doubted: set[str] = set()
 
     def read(self, wanted: Mapping[str, Sequence[str]], into: Reading) -> None:
         """Ids by object, 2,000 a call. Missing, deleted and invisible ones are left out; what of these can be known is
@@ -169,7 +172,17 @@ class Records:
             {"attributes": {"type": row.object}, "id": row.id, **self.named(row.object, row.values)} for row in rows
         ]
         answer = self._session.call("PATCH", "composite/sobjects", body={"allOrNone": False, "records": records})
-        return receipts(answer, len(rows))
+        said = zip(rows, receipts(answer, len(rows)), strict=True)
+        return [self.believed(row.object, receipt) for row, receipt in said]
+
+    def believed(self, object_: str, answer: Receipt) -> Receipt:
+        """A refusal of a field that was described as writable: the description may be an hour old, so it is made anew,
+        and what follows from it is planned. A new one that says the same is no more asked, until it is old."""
+        if answer.code not in CLOSED or (object_ in self._doubted and object_ in self._described):
+            return answer
+        self._described.pop(object_, None)
+        self._doubted.add(object_)
+        return replace(answer, fate=Fate.LATER)
 
     def forget_shapes(self) -> None:
         """A refusal says that the fields are no longer what they were."""
@@ -195,7 +208,10 @@ class Records:
 
     def _describe(self, object_: str) -> _Described:
         known = self._described.get(object_)
-        if known is None or time.monotonic() - known.at > SHAPE_KEPT:
+        if known and time.monotonic() - known.at > SHAPE_KEPT:
+            self._doubted.discard(object_)
+            known = None
+        if known is None:
             known = _described(self._session.fields_of(object_), self._fields[object_])
             self._described[object_] = known
         return known

@@ -7,13 +7,14 @@ deleted.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from simple_salesforce.format import format_soql
 
 from syncd.activities import token_in
+from syncd.model import Fate
 from syncd.salesforce.errors import receipts
 
 if TYPE_CHECKING:
@@ -64,13 +65,14 @@ class Tasks:
 
     def update(self, activities: Sequence[tuple[str, Mapping[str, Value]]]) -> list[Receipt]:
         """(Task id, content by role), at most 200: a receipt for each."""
-        return self._write(
-            "PATCH",
-            [
-                {"attributes": {"type": "Task"}, "id": task_id, **content_fields(values)}
-                for task_id, values in activities
-            ],
-        )
+        records = [
+            {"attributes": {"type": "Task"}, "id": task_id, **content_fields(values)} for task_id, values in activities
+        ]
+        return [self.updated(receipt) for receipt in self._write("PATCH", records)]
+
+    def updated(self, answer: Receipt) -> Receipt:
+        """Of an update: its only reference is the Task itself, which is no more once the recycle bin is emptied."""
+        return replace(answer, fate=Fate.GONE) if answer.code == "INVALID_CROSS_REFERENCE_KEY" else answer
 
     def delete(self, task_ids: Sequence[str]) -> list[Receipt]:
         """At most 200: a receipt for each."""

@@ -63,6 +63,17 @@ def test_a_job_whose_rows_a_trigger_refuses_together_is_followed_by_smaller_call
     assert syncd.run().changes == {"done": MANY - 1, "rejected": 1}
 
 
+def test_a_job_with_a_field_that_was_closed_meanwhile_costs_nobody_a_mark(syncd: Syncd, org: Org) -> None:
+    them = people(org, 220)  # more than one part of the results
+    syncd.receive(*(payload("unsubscribe", **one) for one in them[:1]))
+    syncd.run()
+    org.read_only("Contact", "EmailBouncedReason")
+    syncd.receive(*(payload("hard_bounce", 1, **one) for one in them))
+    assert syncd.run().changes == {"superseded": 220}
+    syncd.later(minutes=2)
+    assert syncd.run().changes == {"done": 220}
+
+
 WHOLE = ["POST ", "PUT /batches", "PATCH ", "GET ", "GET /successfulResults"]
 
 

@@ -197,6 +197,18 @@ def test_a_task_that_cannot_be_updated_stays_as_it_was(
     assert org.all("Task")[0]["Description"].startswith("Opened 3 times")
 
 
+def test_a_task_that_is_out_of_the_recycle_bin_is_gone_and_no_failure(syncd: Syncd, org: Org, contact: str) -> None:
+    syncd.receive(payload("open", 0, "s", whId=contact))
+    syncd.run()
+    (task,) = org.all("Task")
+    org.delete(task["Id"])
+    org.purge(task["Id"])
+    syncd.receive(payload("click", 1, "s", whId=contact))
+    assert syncd.run().changes == {"superseded": 1}
+    assert syncd.desk.status(syncd.clock())["rejected"] == 0
+    assert org.all("Task") == []
+
+
 def test_one_bad_row_does_not_hold_up_the_others(syncd: Syncd, org: Org, contact: str) -> None:
     others = [org.add("Contact", LastName=f"N{i}", Email=f"n{i}@example.fr") for i in range(5)]
     org.faults.add(Fault(**UPDATE, **RULE, row=contact))
@@ -343,6 +355,28 @@ def test_a_field_that_disappears_between_two_runs_is_described_anew(syncd: Syncd
     syncd.receive(payload("hard_bounce", 1, whId=contact))
     assert syncd.run().changes == {"done": 1}
     assert org.get(contact)["EmailBouncedDate"]
+
+
+def test_a_field_that_is_closed_between_two_runs_costs_nobody_a_mark(syncd: Syncd, org: Org, contact: str) -> None:
+    """It can still be read, so only the refusal tells; what was described is kept for an hour."""
+    syncd.receive(payload("unsubscribe", whId=contact))
+    syncd.run()
+    org.read_only("Contact", "EmailBouncedReason")
+    syncd.receive(payload("hard_bounce", 1, whId=contact))
+    assert syncd.run().changes == {"superseded": 1}
+    syncd.later(minutes=2)
+    assert syncd.run().changes == {"done": 1}
+    assert org.get(contact)["EmailBouncedDate"]
+
+
+def test_a_field_that_is_refused_though_it_is_described_as_open_is_rejected(
+    syncd: Syncd, org: Org, contact: str
+) -> None:
+    org.faults.add(Fault(**UPDATE, row_code="INVALID_FIELD_FOR_INSERT_UPDATE", times=2))
+    syncd.receive(payload("hard_bounce", whId=contact))
+    assert syncd.run().changes == {"superseded": 1}
+    syncd.later(minutes=2)
+    assert syncd.run().changes == {"rejected": 1}
 
 
 def test_a_reading_that_is_refused_for_good_puts_off_that_object_alone(syncd: Syncd, org: Org, contact: str) -> None:
