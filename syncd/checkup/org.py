@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from syncd.checkup import budget
 from syncd.checkup.fields import object_findings
 from syncd.checkup.finding import CONFIGURATION, UNREACHABLE, WRONG, Finding
-from syncd.checkup.sight import THING, sight
+from syncd.checkup.sight import SHARING, THING, sharing, sight
 from syncd.errors import ConfigError, Fatal, Retriable
 from syncd.salesforce.login import LEGACY_WARNING, LoginRefused
 from syncd.salesforce.session import Session
@@ -76,6 +76,7 @@ def _rest(session: Session, settings: Settings, load: Load | None) -> Iterator[F
         fields = getattr(settings.fields, name)
         yield from _attempt(name, partial(object_findings, session, name, fields, external_id))
     yield from _attempt("Account", lambda: _person_accounts(session, settings))
+    yield from _attempt(SHARING, lambda: [sharing(session, settings.salesforce.username)])
     if settings.mapping.match_by_email == "unique":
         yield from _attempt(THING, lambda: [sight(session, settings.salesforce.username)])
     if settings.activities.mode == "off":

@@ -264,6 +264,7 @@ def user_permission_access() -> SObject:
         "1D3",
         key("User Permission Access"),
         flag("PermissionsViewAllData", label="View All Data"),
+        flag("PermissionsModifyAllData", label="Modify All Data"),
         writable=False,
     )
 
@@ -287,6 +288,7 @@ def object_permissions() -> SObject:
         text("ParentId", label="Parent ID", length=18),
         text("SobjectType", label="Object Type Name", length=40),
         flag("PermissionsViewAllRecords", label="View All Records"),
+        flag("PermissionsModifyAllRecords", label="Modify All Records"),
         writable=False,
     )
 

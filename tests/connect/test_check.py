@@ -357,6 +357,39 @@ def test_what_cannot_be_asked_is_said(private: Setup) -> None:
     assert "cannot be asked without View Setup and Configuration" in private.check()
 
 
+@pytest.mark.parametrize(
+    ("access", "said"),
+    [
+        ({"DefaultAccountAccess": "Edit"}, "ok     sharing: Contacts and Leads may be seen and edited whoever owns"),
+        ({"DefaultAccountAccess": "Read"}, "hint   sharing: the user sees all Contacts, but the org has them edited by"),
+        ({"DefaultLeadAccess": "Read"}, "hint   sharing: the user sees all Leads, but the org has them edited by those"),
+        ({"DefaultLeadAccess": "None"}, "hint   sharing: the org hides Leads from those who do not own them: unless a"),
+    ],
+)
+def test_an_org_where_records_are_their_owners_is_told(setup: Setup, access: dict[str, str], said: str) -> None:
+    """Read and edit on the object are there, and nobody's records are seen, or each change is refused."""
+    (org,) = setup.org.all("Organization")
+    setup.org.edit(org["Id"], **access)
+    assert said in setup.check()
+
+
+def test_one_who_may_edit_all_data_or_all_records_needs_no_rule(private: Setup) -> None:
+    private.more = ""
+    everything = {"PermissionsViewAllRecords": True, "PermissionsModifyAllRecords": True}
+    granted = private.org.add("ObjectPermissions", ParentId=PROFILE, SobjectType="Lead", **everything)
+    assert "ok     sharing: " in private.check()
+    private.org.edit(granted, PermissionsModifyAllRecords=False)
+    assert "hint   sharing: the user sees all Leads, but the org has them edited by those who own" in private.check()
+    (own,) = private.org.all("UserPermissionAccess")
+    private.org.edit(own["Id"], PermissionsViewAllData=True, PermissionsModifyAllData=True)
+    assert "ok     sharing: " in private.check()
+
+
+def test_what_is_public_may_be_none_of_the_users_business(setup: Setup) -> None:
+    setup.org.hide_object("Organization")
+    assert "-      sharing: not checked: what is public in this org cannot be asked (INVALID_TYPE)" in setup.check()
+
+
 def test_a_missing_permission_to_create_tasks_is_told_and_needed_for_activities_only(setup: Setup) -> None:
     setup.org.forbid_creating("Task")
     assert "may not create Tasks → give the integration user the permission “Edit Tasks”" in setup.wrong("Task")
