@@ -17,11 +17,18 @@ ADDRESS_TYPES = frozenset({"email", "string"})
 LEAST_REASON = 80  # characters: a shorter cut of a mail server's words explains nothing
 
 
-def object_findings(session: Session, name: str, fields: ObjectFields, external_id: str = "") -> list[Finding]:
-    """One line if all is well, else one for each field that is not. Raises what the describe raises."""
+def object_findings(
+    session: Session, name: str, fields: ObjectFields, external_id: str = "", *, by_email: bool = False
+) -> list[Finding]:
+    """One line if all is well, else one for each field that is not. Raises what the describe raises.
+
+    `by_email`: whether records are looked for by their addresses.
+    """
     described = session.call("GET", f"sobjects/{name}/describe")
     by_name = {field["name"]: field for field in described["fields"]}
     wrong = [*_problems(name, fields, by_name), *_unknown_external_id(name, external_id, by_name)]
+    if by_email:
+        wrong += [_not_searched(name, field) for field in fields.email if not _can_be_searched(by_name.get(field))]
     if not described.get("updateable"):
         wrong.insert(
             0, Finding.wrong(name, "the user may read but not edit these records", _permission(name, "tick Edit"))
@@ -38,6 +45,20 @@ def _unknown_external_id(name: str, field: str, by_name: Mapping[str, Any]) -> I
             f"{name}.{field}", "there is no such field to find records by, or the user may not see it",
             _permission(name, f"{field}: tick Read") + "; or name another one under [mapping.external_id]",
         )  # fmt: skip
+
+
+def _can_be_searched(field: Mapping[str, Any] | None) -> bool:
+    """A missing one is told as that."""
+    return field is None or bool(field.get("filterable", True))
+
+
+def _not_searched(name: str, field: str) -> Finding:
+    return Finding.wrong(
+        f"{name}.{field}", "no query may filter by it, as if it were encrypted (Shield), so no recipient is found by "
+        "address",
+        "have it encrypted deterministically, which can be searched, or write under [mapping]: "
+        'match_by_email = "never"',
+    )  # fmt: skip
 
 
 def _roles(fields: ObjectFields) -> Iterator[tuple[str, str]]:

@@ -72,12 +72,13 @@ def _login(session: Session, settings: Settings) -> Finding | None:
 
 def _rest(session: Session, settings: Settings, load: Load | None) -> Iterator[Finding]:
     yield from _attempt("API calls", lambda: _calls(session, settings, load))
+    by_email = settings.mapping.match_by_email == "unique"
     for name, external_id in settings.mapping.external_id:
         fields = getattr(settings.fields, name)
-        yield from _attempt(name, partial(object_findings, session, name, fields, external_id))
+        yield from _attempt(name, partial(object_findings, session, name, fields, external_id, by_email=by_email))
     yield from _attempt("Account", lambda: _person_accounts(session, settings))
     yield from _attempt(SHARING, lambda: [sharing(session, settings.salesforce.username)])
-    if settings.mapping.match_by_email == "unique":
+    if by_email:
         yield from _attempt(THING, lambda: [sight(session, settings.salesforce.username)])
     if settings.activities.mode == "off":
         yield Finding.ok("Task", 'not needed: [activities] mode = "off"')

@@ -78,6 +78,9 @@ class Session:
         self._http.mount("https://", self._adapter)
         # Without it an update of a Lead or Account may run assignment rules and change the owner.
         self._http.headers["Sforce-Auto-Assign"] = "FALSE"
+        # A rule that only warns of duplicates refuses to save a record that has one, unless the caller has seen the
+        # warning (REST guide, "Duplicate Rule Header"); nothing that is written here makes one record like another.
+        self._http.headers["Sforce-Duplicate-Rule-Header"] = "allowSave=true"
         self._http.headers["User-Agent"] = f"syncd/{__version__}"
         self._client: Salesforce | None = None
 

@@ -76,12 +76,13 @@ def sobject(name: str) -> "SObject":
 def writer() -> Writer:
     """Writes as the integration user, with assignment rules unless the header says no."""
     auto_assign = request.headers.get("Sforce-Auto-Assign", "TRUE").strip().upper() != "FALSE"
+    allow_save = "allowsave=true" in request.headers.get("Sforce-Duplicate-Rule-Header", "").lower().replace(" ", "")
     fault: Fault | None = request.environ[FAULT]
 
     def refuse(number: int, key: str) -> RowError | None:
         return fault.refuse(number, key) if fault else None
 
-    return Writer(org(), Actor(org().integration_user, auto_assign=auto_assign), refuse)
+    return Writer(org(), Actor(org().integration_user, auto_assign=auto_assign, allow_save=allow_save), refuse)
 
 
 def shown(kind: "SObject", row: "Row", columns: "Iterable[str]") -> dict[str, Any]:

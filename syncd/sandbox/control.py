@@ -137,6 +137,7 @@ DEEDS: dict[str, Callable[[dict[str, Any]], Any]] = {
     "purge": lambda given: org().purge(given["id"]),
     "assign": lambda given: org().assignment_rule(given["type"], given["owner"]),
     "rule": lambda given: org().validation_rule(given["type"], given["field"], given["pattern"], given["message"]),
+    "duplicates": lambda given: org().duplicate_rule(given.pop("type"), **given),
     "trigger": lambda given: org().trigger(given.pop("type"), **given),
     "lock": lambda given: org().lock_row(given.pop("id"), **given),
     "unlock": lambda given: org().unlock_row(given["id"]),

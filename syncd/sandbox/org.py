@@ -14,7 +14,7 @@ from syncd.sandbox.faults import Faults
 from syncd.sandbox.ids import canonical, make_id
 from syncd.sandbox.oauth import Logins
 from syncd.sandbox.objects import TASK_STATUS
-from syncd.sandbox.rules import LOCK_WORDS, SAVED_TOGETHER, Actor, Trigger, ValidationRule, archive
+from syncd.sandbox.rules import LOCK_WORDS, SAVED_TOGETHER, Actor, DuplicateRule, Trigger, ValidationRule, archive
 from syncd.sandbox.saving import save
 from syncd.sandbox.tables import Tables
 from syncd.sandbox.traffic import Traffic
@@ -48,6 +48,7 @@ class Org(Tables, Traffic):
         self.locks: dict[str, str] = {}
         self.validation_rules: list[ValidationRule] = []
         self.triggers: list[Trigger] = []
+        self.duplicate_rules: list[DuplicateRule] = []
         self._archived_on = ""
         self.unknown_field_refuses_call = False
         """Whether a collections write with an unknown field is refused as a whole (400) instead of row by row: it is
@@ -192,6 +193,11 @@ class Org(Tables, Traffic):
         with self.lock:
             pattern = re.compile(stumbles) if stumbles else None
             self.triggers.append(Trigger(self.objects[kind].name, most, pattern))
+
+    def duplicate_rule(self, kind: str, *, blocks: bool = False) -> None:
+        """Warn of two records of `kind` with one address, or allow none."""
+        with self.lock:
+            self.duplicate_rules.append(DuplicateRule(self.objects[kind].name, blocks))
 
     def drop_triggers(self) -> None:
         with self.lock:

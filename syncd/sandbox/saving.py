@@ -21,7 +21,7 @@ def save(org: "Org", sobject: "SObject", before: "Row | None", values: Mapping[s
     _complete(sobject, after, given, creating=before is None)
     _unique(org, sobject, before, given)
     step = Save(org, sobject.name, actor, before, after, frozenset(given), now)
-    for rule in (*rules.ALWAYS, *rules.BEFORE_SAVE.get(sobject.name, ()), rules.validation):
+    for rule in (*rules.ALWAYS, *rules.BEFORE_SAVE.get(sobject.name, ()), rules.validation, rules.duplicates):
         rule(step)
     if before is None:
         after["Id"] = org.new_id(sobject.prefix)

@@ -1,6 +1,7 @@
 """Objects and fields: what they are made of. The tables of standard fields are in `objects`."""
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 Scalar = str | int | float | bool | None
 Row = dict[str, Scalar]
@@ -25,6 +26,7 @@ class Field:
     refers_to: tuple[str, ...] = ()
     values: tuple[str, ...] = ()
     restricted: bool = False
+    encrypted: bool = False  # Shield, probabilistic: "not filterable" (help, "General Shield Platform Encryption …")
 
     @property
     def custom(self) -> bool:
@@ -33,7 +35,7 @@ class Field:
     @property
     def filterable(self) -> bool:
         """A long text area can't be filtered on (recorded: CumulusCI, describe of Contact.Description)."""
-        return not (self.type == "textarea" and self.length > 255)
+        return not (self.encrypted or (self.type == "textarea" and self.length > 255))
 
     @property
     def required(self) -> bool:
@@ -71,8 +73,8 @@ class SObject:
         self.fields[column.name] = column
         self._by_lower[column.name.lower()] = column
 
-    def make_read_only(self, name: str) -> None:
-        self.put(replace(self.fields[name], createable=False, updateable=False))
+    def alter(self, name: str, **about: Any) -> None:
+        self.put(replace(self.fields[name], **about))
 
 
 def sobject(name: str, prefix: str, *columns: Field, plural: str = "", writable: bool = True) -> SObject:

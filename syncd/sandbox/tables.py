@@ -35,7 +35,12 @@ class Tables:
     def read_only(self, kind: str, name: str) -> None:
         """Field-level security: visible, but not to be written through the API."""
         with self.lock:
-            self.objects[kind].make_read_only(name)
+            self.objects[kind].alter(name, createable=False, updateable=False)
+
+    def encrypt(self, kind: str, name: str) -> None:
+        """Shield Platform Encryption: it is read as always, but no query may filter or sort by it."""
+        with self.lock:
+            self.objects[kind].alter(name, encrypted=True)
 
     def hide_object(self, kind: str) -> None:
         """The API user has no access to it: it isn't there."""

@@ -328,6 +328,15 @@ def test_an_org_where_contacts_and_leads_are_public_may_be_matched_by_address(se
     assert "hint   match_by_email: unique: the org hides Contacts" in setup.check()
 
 
+def test_an_address_that_cannot_be_searched_for_is_told(setup: Setup) -> None:
+    setup.org.encrypt("Lead", "Email")
+    setup.check()
+    setup.more = UNIQUE
+    said = setup.wrong("Lead.Email")
+    assert said.startswith("no query may filter by it, as if it were encrypted (Shield), so no recipient is found by")
+    assert 'match_by_email = "never"' in said
+
+
 def test_a_user_who_sees_some_leads_may_not_match_by_address(private: Setup) -> None:
     said = private.wrong("match_by_email")
     assert said.startswith("unique, but the user does not see every Lead; two with one address would pass for one → in")
@@ -361,8 +370,8 @@ def test_what_cannot_be_asked_is_said(private: Setup) -> None:
     ("access", "said"),
     [
         ({"DefaultAccountAccess": "Edit"}, "ok     sharing: Contacts and Leads may be seen and edited whoever owns"),
-        ({"DefaultAccountAccess": "Read"}, "hint   sharing: the user sees all Contacts, but the org has them edited by"),
-        ({"DefaultLeadAccess": "Read"}, "hint   sharing: the user sees all Leads, but the org has them edited by those"),
+        ({"DefaultAccountAccess": "Read"}, "hint   sharing: the user sees all Contacts, but the org has them edited"),
+        ({"DefaultLeadAccess": "Read"}, "hint   sharing: the user sees all Leads, but the org has them edited by"),
         ({"DefaultLeadAccess": "None"}, "hint   sharing: the org hides Leads from those who do not own them: unless a"),
     ],
 )

@@ -209,6 +209,18 @@ def test_a_task_that_is_out_of_the_recycle_bin_is_gone_and_no_failure(syncd: Syn
     assert org.all("Task") == []
 
 
+def test_a_rule_that_warns_of_duplicates_keeps_nobody_from_opting_out(syncd: Syncd, org: Org) -> None:
+    for kind in ("Contact", "Lead"):
+        twins = [org.add(kind, LastName="Durand", Company="Acme", Email=ADDRESS) if kind == "Lead" else
+                 org.add(kind, LastName="Durand", Email=ADDRESS) for _ in range(2)]  # fmt: skip
+        org.duplicate_rule(kind)
+        syncd.receive(payload("unsubscribe", whId=twins[0]))
+    assert syncd.run().changes == {"done": 2}
+    org.duplicate_rule("Lead", blocks=True)
+    syncd.receive(payload("unsubscribe", 1, whId=org.all("Lead")[1]["Id"]))
+    assert syncd.run().changes == {"rejected": 1}
+
+
 def test_one_bad_row_does_not_hold_up_the_others(syncd: Syncd, org: Org, contact: str) -> None:
     others = [org.add("Contact", LastName=f"N{i}", Email=f"n{i}@example.fr") for i in range(5)]
     org.faults.add(Fault(**UPDATE, **RULE, row=contact))
