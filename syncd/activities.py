@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from syncd.model import ActivityState, Change, Kind, What
 from syncd.rules import engagements, local_day, send_key
-from syncd.texts import without_commands
+from syncd.texts import beginning, without_commands
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -111,7 +111,7 @@ def content(engagement: Engagement, token: str, rules: Rules) -> dict[str, Value
     named = next((event.subject for event in reversed(engagement.events) if event.subject), "(no subject)")
     subject = rules.subject.format(subject=named, campaign=last.campaign, send=last.send)
     return {
-        "subject": without_commands(subject).strip()[:SUBJECT_LENGTH].strip(),
+        "subject": beginning(without_commands(subject).strip(), SUBJECT_LENGTH).strip(),
         "description": _description(engagement, token, by_send=rules.activities != "per_event"),
         "day": local_day(last.at, rules.timezone).isoformat(),
     }
@@ -138,7 +138,7 @@ def _description(engagement: Engagement, token: str, *, by_send: bool) -> str:
     tail = f"\n\n{SIGNATURE}{token}"
     one = not by_send and len(engagement.events) == 1
     lines = _single(engagement.events[0]) if one else _gathered(engagement)
-    return "\n".join(map(without_commands, lines))[: DESCRIPTION_LENGTH - len(tail)] + tail
+    return beginning("\n".join(map(without_commands, lines)), DESCRIPTION_LENGTH - len(tail)) + tail
 
 
 def _single(event: Event) -> list[str]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from syncd.figures import kept
 from syncd.model import Aspect, Change, Remembered, State, What
 from syncd.rules import BOUNCES, bounce_reason, mailing
+from syncd.texts import beginning
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -176,7 +177,7 @@ def same(current: Mapping[str, Value], other: Mapping[str, Value]) -> bool:
 
 
 def _fitting(text: str, length: int) -> str:
-    return text.strip()[:length].strip()
+    return beginning(text.strip(), length).strip()
 
 
 def decided(decisions: Sequence[Decision], aspect: Aspect) -> bool:

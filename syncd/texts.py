@@ -25,6 +25,14 @@ def without_commands(text: str) -> str:
     return _HARMFUL.sub(" ", text)
 
 
+def beginning(text: str, length: int) -> str:
+    """As much as a field of this length takes: for Salesforce a character beyond U+FFFF, as most emoji are, is two.
+
+    Help 005166849, "Surrogate Pair Characters Are Treated as Two Characters".
+    """
+    return text.encode("utf-16-le", "surrogatepass")[: 2 * length].decode("utf-16-le", "ignore")
+
+
 def json_text(it: Any, indent: int | None = 2) -> str:
     """A document for people and machines alike: readable letters, and escapes for what harms."""
     text = json.dumps(it, indent=indent, ensure_ascii=False)

@@ -15,7 +15,7 @@ from syncd.salesforce.login import LEGACY_WARNING, LoginRefused
 from syncd.salesforce.session import Session
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
     from syncd.config import Settings
     from syncd.store.estimate import Load
@@ -217,6 +217,14 @@ def _task(session: Session, external_id_field: str) -> list[Finding]:
                 "give the integration user Read and Edit on them in its permission set: Object Settings > Task",
             )
         ]  # fmt: skip
+    if needed := _needed(by_name, (*TASK_FIELDS, external_id_field)):
+        return [
+            Finding.wrong(
+                "Task", f"a new Task needs what syncd does not know: {', '.join(needed)}",
+                "in Setup > Object Manager > Activity (or Task) > Fields give it a default value, or do not require it",
+                'or write under [activities]: mode = "off"',
+            )
+        ]  # fmt: skip
     rows = session.query("SELECT MasterLabel FROM TaskStatus WHERE IsClosed = true ORDER BY SortOrder")
     if not rows:
         return [
@@ -227,6 +235,18 @@ def _task(session: Session, external_id_field: str) -> list[Finding]:
         ]  # fmt: skip
     made = Finding.ok("Task", f"may be created, with the status “{rows[0]['MasterLabel']}”")
     return [made, *([_external_id(by_name, external_id_field)] if external_id_field else [])]
+
+
+def _needed(fields: Mapping[str, Mapping[str, Any]], given: Collection[str]) -> list[str]:
+    """Those that are filled at creation by nobody: neither by syncd nor by a default."""
+    return sorted(
+        name
+        for name, field in fields.items()
+        if field.get("createable")
+        and not field.get("nillable", True)
+        and not field.get("defaultedOnCreate", True)
+        and name not in given
+    )
 
 
 def _external_id(fields: Mapping[str, Mapping[str, Any]], name: str) -> Finding:

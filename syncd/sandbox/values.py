@@ -60,7 +60,8 @@ def _string(field: Field, value: object) -> Scalar:
     if not isinstance(value, str):
         raise _unreadable(field, value)
     kept = value.strip()
-    if field.length and len(kept) > field.length:
+    # what lies beyond U+FFFF counts as two (help 005166849, "Surrogate Pair Characters Are Treated as Two Characters")
+    if field.length and len(kept.encode("utf-16-le", "surrogatepass")) > 2 * field.length:
         raise RowError(
             "STRING_TOO_LONG",
             f"{field.label}: data value too large: {kept} (max length={field.length})",

@@ -412,6 +412,11 @@ def test_an_org_without_a_closed_status_is_told(setup: Setup) -> None:
     assert "no status of a Task counts as closed" in setup.wrong("Task")
 
 
+def test_a_task_field_that_has_to_be_filled_is_told(setup: Setup) -> None:
+    setup.org.add_field("Task", "Region__c", nillable=False)
+    assert "a new Task needs what syncd does not know: Region__c → in Setup" in setup.wrong("Task")
+
+
 def test_a_task_field_that_may_not_be_set_is_told(setup: Setup) -> None:
     setup.org.hide_field("Task", "Description")
     assert "may not be set: Description" in setup.wrong("Task")

@@ -221,6 +221,16 @@ def test_a_rule_that_warns_of_duplicates_keeps_nobody_from_opting_out(syncd: Syn
     assert syncd.run().changes == {"rejected": 1}
 
 
+def test_emoji_are_two_characters_each_where_a_field_ends(syncd: Syncd, org: Org, contact: str) -> None:
+    syncd.receive(
+        payload("hard_bounce", whId=contact, smtpDescription="550 5.1.1 user unknown " + "\N{POSTBOX}" * 300),
+        payload("open", -1, "other", whId=contact, subject="\N{PARTY POPPER}" * 200),
+    )
+    assert syncd.run().changes == {"done": 2}
+    assert len(reason(org, contact)) == 23 + 116
+    assert [len(task["Subject"]) for task in org.all("Task")] == [127]
+
+
 def test_one_bad_row_does_not_hold_up_the_others(syncd: Syncd, org: Org, contact: str) -> None:
     others = [org.add("Contact", LastName=f"N{i}", Email=f"n{i}@example.fr") for i in range(5)]
     org.faults.add(Fault(**UPDATE, **RULE, row=contact))
