@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 PATIENCE = 120.0  # seconds that a run waits for all its jobs; the next one asks again
 PAUSES = (1.0, 2.0, 4.0, 8.0)  # seconds between two questions, then the last
+LONGEST = 6 * 3_600_000  # ms: then its records, and who unsubscribes meanwhile, have waited long enough
 RESULTS = 100
 REST = 3_600_000  # ms without jobs after one that Salesforce would not take as a whole: sObject Collections may go on
 _RESTS_UNTIL = "bulk_rests_until"
@@ -194,6 +195,9 @@ def _look(c: Context, said: Summary, job: Job) -> bool:
     if progress.is_over:
         _collect(c, said, job, progress)
         return True
+    if c.now() - job.created_at > LONGEST:
+        c.crm.bulk.abort(job.sf_id)
+        _rest(c, said, f"a job of the Bulk API ({job.sf_id}) was {progress.state} for hours, so it was aborted")
     said.in_jobs += c.jobs.carried(job)
     return False
 

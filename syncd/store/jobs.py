@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -36,6 +36,7 @@ class Job:
     object: str
     operation: str
     state: JobState
+    created_at: int
 
 
 class Jobs:
@@ -53,12 +54,12 @@ class Jobs:
                 "INSERT INTO jobs (run_id, object, operation, state, created_at) VALUES (?, ?, ?, 'filling', ?)",
                 (run_id, object_, operation, now),
             )
-        return Job(job_id, "", object_, operation, JobState.FILLING)
+        return Job(job_id, "", object_, operation, JobState.FILLING, now)
 
     def opened(self, job: Job, sf_id: str) -> Job:
         with transaction(self._db):
             self._db.execute("UPDATE jobs SET sf_id = ?, state = 'open' WHERE id = ?", (sf_id, job.id))
-        return Job(job.id, sf_id, job.object, job.operation, JobState.OPEN)
+        return replace(job, sf_id=sf_id, state=JobState.OPEN)
 
     def turn(self, job: Job, state: JobState) -> None:
         with transaction(self._db):
@@ -121,8 +122,8 @@ class Jobs:
         return int(rows(self._db, sql, (run_id, known))[0][0])
 
 
-_JOB = "id, coalesce(sf_id, ''), object, operation, state"
+_JOB = "id, coalesce(sf_id, ''), object, operation, state, created_at"
 
 
-def _job(job_id: int, sf_id: str, object_: str, operation: str, state: str) -> Job:
-    return Job(job_id, sf_id, object_, operation, JobState(state))
+def _job(job_id: int, sf_id: str, object_: str, operation: str, state: str, created_at: int) -> Job:
+    return Job(job_id, sf_id, object_, operation, JobState(state), created_at)

@@ -218,6 +218,29 @@ def test_a_run_that_is_killed_leaves_its_job_to_the_next(syncd: Syncd, org: Org,
     assert [job.state for job in org.jobs if job.state == "InProgress"] == []
 
 
+@pytest.mark.parametrize("kind", ["hard_bounce", "open"])
+def test_a_job_that_is_stuck_does_not_hold_its_records_for_ever(syncd: Syncd, org: Org, kind: str) -> None:
+    """Seen for hours and days (jetstream#1147, simple-salesforce#482); Salesforce forgets it after a week only."""
+    who = people(org)
+    org.jobs.takes = math.inf
+    syncd.receive(*(payload(kind, 0, "s", **one) for one in who))
+    assert syncd.run().in_jobs == MANY
+    syncd.receive(payload("unsubscribe", 1, **who[0]))
+    syncd.later(hours=5)
+    assert syncd.run().in_jobs == MANY
+    syncd.later(hours=2)
+    said = syncd.run()
+    assert [trouble for trouble in said.troubles if "was UploadComplete for hours, so it was aborted" in trouble]
+    for _ in range(3):
+        syncd.later(minutes=11)
+        syncd.run()
+    assert org.get(str(who[0]["whId"]))["HasOptedOutOfEmail"]
+    if kind == "open":
+        assert len(org.all("Task")) == MANY
+    else:
+        assert all(contact["EmailBouncedDate"] for contact in org.all("Contact"))
+
+
 def test_a_job_that_salesforce_has_forgotten_is_settled_by_looking(syncd: Syncd, org: Org) -> None:
     org.jobs.takes = math.inf
     syncd.receive(*(payload("open", 0, "s", **one) for one in people(org)))
