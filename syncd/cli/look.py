@@ -89,7 +89,7 @@ def _lines(said: dict[str, Any]) -> list[tuple[str, str]]:
         ("in 30 days", _lists(said["lately"])),
         ("waiting", f"{waiting}, {counted(said['subjects_due'], 'subject')} due, {said['subjects_later']} later"),
         ("unmatched", f"{counted(said['unmatched'], 'recipient')} without a record"),
-        ("rejected", f"{counted(said['rejected'], 'change')} that Salesforce would not take"),
+        ("rejected", f"{counted(said['rejected'], 'change')} that Salesforce would not take{_why(said['rejections'])}"),
         ("held", f"{counted(said['held'], 'change')} waiting for a person"),
         ("failing", f"{failing}, tried again; {counted(said['unsettled'], 'change')} without a clear answer"),
         ("quarantine", f"{said['quarantined']} deliveries that could not be read"),
@@ -120,6 +120,12 @@ def _lists(lately: dict[str, int]) -> str:
         return f"{usable}; no bounce that would have marked"
     mismatched = lately["address_mismatches"] / lately["bounces_judged"]
     return f"{usable}; {mismatched:.1%} of the bounces were of another address than the record's"
+
+
+def _why(rejections: dict[str, int]) -> str:
+    """Of the latest: one cause has a thousand victims."""
+    most = ", ".join(f"{number} × {code}" for code, number in list(rejections.items())[:CODES_SHOWN])
+    return f": {most}; when that is mended: syncd retry" if most else ""
 
 
 def _when(text: str | None) -> str:
@@ -170,6 +176,7 @@ def events(config: Path | None, /, *, limit: int, as_json: bool, as_csv: bool, *
         show(rows, lambda row: event_line(row["_"]), _EVENT, limit=limit, as_json=as_json, as_csv=as_csv)
 
 
+CODES_SHOWN = 3
 _WORDS = ("word", "address", "whid", "campaign", "send", "subject", "url", "smtp")
 _EVENT = ("id", "at", "received_at", "kind", *_WORDS, "claimed_at", "reason")
 

@@ -136,6 +136,8 @@ def _tell(said: Summary, *, write: bool, observing: bool) -> None:
         click.echo(f"{said.unmatched} without a record in Salesforce: no usable whId, or it is gone.")
     if said.failed:
         click.echo(f"{said.failed} failed and wait for another try.", err=True)
+    for code, number in said.rejections.most_common():
+        click.echo(printable(f"  {number} × {code}"), err=True)
     for trouble in said.troubles:
         click.echo(printable(f"  {trouble}"), err=True)
     for group, number in sorted(said.held.items()):

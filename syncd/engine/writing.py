@@ -282,6 +282,8 @@ def record(c: Context, said: Summary, outcomes: Sequence[Outcome]) -> None:
     """Raises Fatal, once all is recorded, if one says that nobody's row will be taken."""
     said.changes.update(outcome.state.value for outcome in outcomes)
     said.failed += sum(outcome.state is State.SUPERSEDED and _is_later(outcome.receipt) for outcome in outcomes)
+    rejected = (outcome.receipt for outcome in outcomes if outcome.state is State.REJECTED)
+    said.rejections.update(receipt.code for receipt in rejected if receipt)
     c.journal.record(outcomes, c.now())
     for receipt in (outcome.receipt for outcome in outcomes if outcome.receipt):
         if receipt.fate is Fate.FULL and not said.full:

@@ -52,6 +52,7 @@ class Desk:
             "subjects_failing": one("SELECT count(*) FROM subjects WHERE attempts > 0"),
             "unmatched": one("SELECT count(*) FROM recipients WHERE lookups > 0"),
             "rejected": one(f"SELECT count(*) FROM changes c WHERE {REJECTED}"),
+            "rejections": dict(rows(self._db, _REJECTIONS)),
             "held": one(f"SELECT count(*) FROM changes WHERE {OPEN} AND state = 'held'"),
             "unsettled": one(f"SELECT count(*) FROM changes WHERE {OPEN} AND state = 'uncertain'"),
             "quarantined": one("SELECT count(*) FROM quarantine WHERE resolved_at IS NULL"),
@@ -144,6 +145,11 @@ class Desk:
             for row in cursor.fetchall()
         ]
 
+
+_REJECTIONS = f"""SELECT code, count(*) FROM (SELECT
+  (SELECT o.code FROM receipts o WHERE o.change_id = c.id ORDER BY o.id DESC LIMIT 1) AS code
+  FROM changes c WHERE {REJECTED} ORDER BY c.id DESC LIMIT 1000) WHERE code <> '' GROUP BY code ORDER BY 2 DESC, 1"""
+"""Of the newest thousand."""
 
 _LAST_EVENT = "SELECT received_at FROM events WHERE id = (SELECT max(id) FROM events)"
 _JSON = frozenset({"before", "after", "why", "summary", "raw"})

@@ -17,7 +17,7 @@ def test_a_row_that_was_only_put_off_is_told_and_exits_1(
     command: Commands, syncd: Syncd, org: Org, contact: str
 ) -> None:
     lock: dict[str, Any] = {"row_code": "UNABLE_TO_LOCK_ROW", "row_message": "unable to obtain exclusive access"}
-    org.faults.add(Fault(path="composite/sobjects$", method="PATCH", **lock, times=3))
+    org.faults.add(Fault(path="composite/sobjects$", method="PATCH", **lock, times=4))
     syncd.receive(payload("hard_bounce", whId=contact))
     command("sync", code=1)
     assert command.errors == "1 failed and wait for another try.\n"

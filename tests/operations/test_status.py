@@ -25,11 +25,12 @@ README = (Path(__file__).parents[2] / "README.md").read_text()
 SCHEMA: dict[str, Any] = {
     "mode": str, "store": str, "last_event_at": str, "events": int, "events_waiting": int, "subjects_due": int,
     "subjects_later": int, "subjects_failing": int, "unmatched": int, "rejected": int, "held": int, "unsettled": int,
+    "rejections": {},
     "quarantined": int, "calls_24h": int, "calls_resume_at": None, "calls_allowed": int, "run_going_on": bool,
     "last_run": {
         "run": int, "cause": str, "started_at": str, "ended_at": str, "ended": str, "code": str, "words": str,
         "events": int, "subjects": int, "unmatched": int, "failed": int, "troubles": [], "calls": int,
-        "resumes_at": int, "in_jobs": int, "planned": {}, "changes": {}, "held": {},
+        "resumes_at": int, "in_jobs": int, "planned": {}, "changes": {}, "rejections": {}, "held": {},
     },
     "kinds": {"hard_bounce": int}, "rules_changed": bool, "marks_by_senders_fault": int,
     "lately": {"events": int, "with_usable_whid": int, "bounces_judged": int, "address_mismatches": int},
@@ -93,6 +94,23 @@ def test_a_rejected_change_shows_and_makes_it_exit_1(syncd: Syncd, command: Comm
     syncd.receive(payload("hard_bounce", whId=contact))
     syncd.run()
     assert re.search(r"rejected +1 change that", command("status", code=1))
+
+
+def test_why_changes_are_rejected_is_told_where_they_are_counted(unbraked: Syncd, command: Commands, org: Org) -> None:
+    """An org's rule or permission has a thousand victims, and whoever looks does not know one of them by name."""
+    refused: dict[str, Any] = {"path": "composite/sobjects$", "method": "PATCH", "times": None}
+    people = [org.add("Contact", LastName="N", Email=f"n{i}@example.fr") for i in range(3)]
+    org.faults.add(Fault(**refused, row_code="INSUFFICIENT_ACCESS_OR_READONLY", row=[0, 1]))
+    unbraked.receive(*(payload("hard_bounce", whId=who, email=f"n{i}@example.fr") for i, who in enumerate(people)))
+    command("sync", code=1)
+    assert "  2 × INSUFFICIENT_ACCESS_OR_READONLY\n" in command.errors
+    assert re.search(
+        r"2 changes that Salesforce would not take: 2 × INSUFFICIENT_ACCESS_OR_READONLY; .*syncd retry",
+        command("status", code=1),
+    )
+    org.faults.clear()
+    command("retry")
+    assert command.json("status")["rejections"] == {}
 
 
 def test_totals_are_what_a_count_would_say_whenever_it_is_folded(syncd: Syncd) -> None:
