@@ -6,6 +6,7 @@ import re
 import shlex
 import stat
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from syncd.errors import ConfigError
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+    from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
 MIN_KEY_BITS = 2048
 
@@ -49,16 +51,15 @@ class Secrets:
         return tuple(dict.fromkeys(token for _, token in tokens))
 
     def salesforce_private_key(self) -> "RSAPrivateKey":
-        """The key that signs the login. Reading it takes some 40 ms: its numbers are checked."""
+        """The key that signs the login."""
         # here, since most commands sign nothing
         from cryptography.exceptions import UnsupportedAlgorithm
         from cryptography.hazmat.primitives.asymmetric import rsa
-        from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
         path = self._path("salesforce_private_key")
         pem = "\n".join(self._read(path, _make_key(path))) + "\n"
         try:
-            key = load_pem_private_key(pem.encode(), password=None)
+            key = _loaded(pem.encode())
         except TypeError:
             new = shlex.quote(f"{path}.new")
             raise ConfigError(
@@ -153,6 +154,14 @@ class Secrets:
                 f"{path}: others may read or write it (mode {mode:04o}); if they did, replace it"
                 f"\n  run: chmod 600 {_quoted(path)}"
             )
+
+
+@lru_cache(maxsize=1)
+def _loaded(pem: bytes) -> "PrivateKeyTypes":
+    """Takes some 40 ms, since the key's numbers are checked; those of a key that is the same still are not again."""
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+    return load_pem_private_key(pem, password=None)
 
 
 def _user() -> str:
