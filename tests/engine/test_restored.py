@@ -61,8 +61,10 @@ def test_a_task_that_a_merge_or_a_conversion_took_along_is_taken_over(
         syncd.run()
         syncd.wake()
         assert org.all("Task") == left
+    before = org.calls_count(writing=True)
     syncd.receive(payload("open", 0.1, "s", whId=contact))
     syncd.run()
+    assert org.calls_count(writing=True) - before == (0 if deleted else 1)
     assert [one["Description"].splitlines()[0] for one in org.all("Task")] == ["Opened 2 times, not clicked"][deleted:]
 
 

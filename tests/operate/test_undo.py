@@ -128,10 +128,11 @@ def test_with_activities_tasks_are_deleted_and_not_made_again(
     syncd.receive(payload("open", 2, "s", whId=contact))
     syncd.run()
     assert "1 Task deleted, 0 left" in command("undo", "--run", "1", "--activities")
+    before = org.calls_count(writing=True)
     syncd.receive(payload("click", 3, "s", whId=contact))
     later(syncd)
     syncd.run()
-    assert org.all("Task") == []
+    assert (org.all("Task"), org.calls_count(writing=True)) == ([], before)
 
 
 def test_what_was_written_of_a_held_group_is_taken_back(command: Commands, syncd: Syncd, org: Org) -> None:
