@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 
 from syncd.config import Settings
+from syncd.engine import Options
 from syncd.salesforce import Crm
 from syncd.sandbox import Fault, Org, Sandbox
 from tests.conftest import Syncd
 from tests.factories import ADDRESS, payload
 
+READ: dict[str, Any] = {"path": "composite/sobjects/Contact$", "method": "POST"}
 CREATE: dict[str, Any] = {"path": "composite/sobjects$", "method": "POST"}
 UPDATE: dict[str, Any] = {"path": "composite/sobjects$", "method": "PATCH"}
 LOCK: dict[str, Any] = {"row_code": "UNABLE_TO_LOCK_ROW", "row_message": "unable to obtain exclusive access"}
@@ -103,6 +105,7 @@ def test_a_storm_of_locks_is_insisted_on_for_some_seconds_only(syncd: Syncd, org
     org.faults.add(Fault(**CREATE, **LOCK, times=None))
     syncd.receive(*(payload("open", whId=who, email=f"n{i}@example.fr") for i, who in enumerate(people)))
     assert syncd.run().changes == {"superseded": 900}
+    assert [c.rows for c in org.calls if c.writing][:16] == [200, *[50] * 4, *[1] * 10, 200]
     assert len(syncd.slept) == 40
     assert syncd.db.execute("SELECT count(*) FROM activities").fetchone() == (0,)
     org.faults.clear()
@@ -122,13 +125,27 @@ def test_a_failure_between_the_smaller_pieces_leaves_no_line_for_what_was_not_ma
     assert len(org.all("Task")) == 120
 
 
-def test_the_pause_between_tries_doubles_up_to_an_hour(syncd: Syncd, org: Org, contact: str) -> None:
-    org.faults.add(Fault(**UPDATE, **LOCK, times=None))
+LASTING: dict[str, dict[str, Any]] = {
+    "row locked": {**UPDATE, **LOCK},
+    "call unanswered": {**UPDATE, "status": 503},
+    "reading unanswered": {**READ, "status": 503},
+    "reading refused": {**READ, "status": 403, "code": "INSUFFICIENT_ACCESS"},
+    "upload unanswered": {"path": "/batches", "status": 503},
+}
+
+
+@pytest.mark.parametrize("fault", LASTING.values(), ids=LASTING)
+def test_the_pause_between_tries_doubles_up_to_an_hour(
+    syncd: Syncd, org: Org, contact: str, fault: dict[str, Any]
+) -> None:
+    syncd.options = Options(bulk_threshold=1 if fault["path"] == "/batches" else 2_000)
+    tried = org.faults.add(Fault(**fault, times=None))
     syncd.receive(payload("hard_bounce", whId=contact))
     pauses = []
     for _ in range(8):
-        before = syncd.clock.at
-        assert syncd.run().changes == {"superseded": 1}
+        before, fired = syncd.clock.at, tried.fired
+        syncd.run()
+        assert tried.fired > fired
         due = syncd.db.execute("SELECT min(due_at) FROM subjects").fetchone()[0]
         pauses.append(round((due - before) / 60_000))
         syncd.clock.at = due
@@ -368,6 +385,21 @@ def test_a_field_that_refuses_the_whole_call_is_rejected_alone(syncd: Syncd, org
     )
     assert syncd.run().changes == {"done": 2, "rejected": 2}
     assert [bool(org.get(person)["HasOptedOutOfEmail"]) for person in people] == [False, True, True]
+
+
+def test_a_field_of_leads_that_refuses_the_whole_call_keeps_nothing_from_contacts(
+    syncd: Syncd, org: Org, contact: str
+) -> None:
+    lead = org.add("Lead", LastName="N", Company="Exemple SA", Email="n@example.fr")
+    for skip in (0, 2):  # the call for both, then the one for Leads
+        org.faults.add(Fault(**UPDATE, status=400, code="INVALID_FIELD", skip=skip, times=1))
+    syncd.receive(payload("unsubscribe", whId=contact), payload("unsubscribe", whId=lead, email="n@example.fr"))
+    assert syncd.run().changes == {"done": 1, "rejected": 1}
+    assert [org.get(one)["HasOptedOutOfEmail"] for one in (contact, lead)] == [True, False]
+    syncd.later(days=1)
+    syncd.run()
+    assert org.get(lead)["HasOptedOutOfEmail"] is True
+    assert sum(call.path.endswith("Lead/describe") for call in org.calls) == 2  # anew after the refusal
 
 
 def test_a_field_that_disappears_between_two_runs_is_described_anew(syncd: Syncd, org: Org, contact: str) -> None:

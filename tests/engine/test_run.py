@@ -181,6 +181,15 @@ def test_without_a_record_nothing_is_written_and_it_is_looked_for_again(syncd: S
     assert syncd.desk.status(syncd.clock())["unmatched"] == 1
 
 
+def test_who_opted_out_is_looked_for_every_day_for_ever(syncd: Syncd) -> None:
+    syncd.receive(payload("unsubscribe", whId="003Sb0000000099IAA"))
+    looked = [syncd.run().unmatched]
+    for wait in ({"minutes": 59}, {"minutes": 2}, *({"hours": 23}, {"hours": 2}) * 5):
+        syncd.later(**wait)
+        looked.append(syncd.run().unmatched)
+    assert looked == [1, 0, 1, *(0, 1) * 5]
+
+
 def test_a_record_that_appears_later_is_found(syncd: Syncd, org: Org, contact: str) -> None:
     org.delete(contact)
     syncd.receive(payload("hard_bounce", whId=contact))
