@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import random
 import threading
+from dataclasses import dataclass
 from pathlib import Path
+from shutil import copy
 from typing import Any
 
 import pytest
@@ -65,20 +67,38 @@ def assert_every_write_has_an_owner(installation: Installation, org: Org) -> Non
     assert marked <= {change["sf_id"] for change in changes if change["what"] in ("mark", "opt_out")}
 
 
+@dataclass(frozen=True)
+class Undisturbed:
+    """The campaign in order: the store once it is received, and what `syncd sync` makes of it."""
+
+    received: Path
+    outcome: dict[str, Any]
+
+
 @pytest.fixture(scope="module")
-def expected(tmp_path_factory: pytest.TempPathFactory, keys: Path) -> dict[str, Any]:
-    """The campaign in order, undisturbed, by `syncd sync`."""
+def undisturbed(tmp_path_factory: pytest.TempPathFactory, keys: Path) -> Undisturbed:
     org = Org()
     people = everybody(org)
-    with Sandbox(org, directory=keys) as sandbox:
+    with Sandbox(org, directory=keys) as sandbox, requests.Session() as web:
+        web.trust_env = False
         installation = Installation(tmp_path_factory.mktemp("undisturbed"), sandbox)
         service = installation.serve("receive")
-        with requests.Session() as web:
-            web.trust_env = False
-            post_all(web, service.url, campaign(people))
+        post_all(web, service.url, campaign(people))
         assert service.terminate() == 0
+        received = Path(copy(installation.directory / "syncd.db", tmp_path_factory.mktemp("received")))
         installation.syncd("sync")
-        return outcome(org, people)
+    return Undisturbed(received, outcome(org, people))
+
+
+@pytest.fixture
+def expected(undisturbed: Undisturbed) -> dict[str, Any]:
+    return undisturbed.outcome
+
+
+@pytest.fixture
+def received(installation: Installation, people: list[str], undisturbed: Undisturbed) -> None:
+    """These people's campaign waits in the store; they have the ids that they have in any new org."""
+    copy(undisturbed.received, installation.directory)
 
 
 def test_a_campaign_ends_the_same_reversed_and_shuffled_with_every_event_sent_three_times(
@@ -124,6 +144,7 @@ def test_what_was_acknowledged_before_kill_9_arrives(
     assert_every_write_has_an_owner(installation, org)
 
 
+@pytest.mark.usefixtures("received")
 @pytest.mark.parametrize(
     "moment",
     [
@@ -136,11 +157,8 @@ def test_what_was_acknowledged_before_kill_9_arrives(
     ids=["reading", "before fields", "after fields", "before Tasks", "after Tasks"],
 )
 def test_kill_9_in_the_middle_of_a_sync_loses_and_doubles_nothing(
-    installation: Installation, org: Org, people: list[str], web: requests.Session, expected: dict[str, Any],
-    moment: dict[str, Any],
-) -> None:  # fmt: skip
-    service = installation.serve("receive")
-    post_all(web, service.url, campaign(people))
+    installation: Installation, org: Org, people: list[str], expected: dict[str, Any], moment: dict[str, Any]
+) -> None:
     held = threading.Event()
     fault = org.faults.add(Fault(**moment, hold=held, times=1))
     scheduler = installation.serve("schedule")
@@ -153,11 +171,10 @@ def test_kill_9_in_the_middle_of_a_sync_loses_and_doubles_nothing(
     assert_every_write_has_an_owner(installation, org)
 
 
+@pytest.mark.usefixtures("received")
 def test_sigterm_in_the_middle_of_a_sync_is_a_clean_stop(
-    installation: Installation, org: Org, people: list[str], web: requests.Session, expected: dict[str, Any]
+    installation: Installation, org: Org, people: list[str], expected: dict[str, Any]
 ) -> None:
-    service = installation.serve("receive")
-    post_all(web, service.url, campaign(people))
     held = threading.Event()
     fault = org.faults.add(Fault(path="composite/sobjects$", method="PATCH", when="late", hold=held, times=1))
     scheduler = installation.serve("schedule")

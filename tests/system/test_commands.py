@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from shutil import copy
 from typing import Any
 
 import pytest
@@ -18,18 +19,29 @@ from tests.factories import ADDRESS, payload
 from tests.system.conftest import Installation
 
 
-@pytest.fixture
-def contact(org: Org) -> str:
+def first_contact(org: Org) -> str:
+    """It has the same id in every new org."""
     return org.add("Contact", LastName="Durand", Email=ADDRESS)
 
 
+@pytest.fixture(scope="module")
+def received(tmp_path_factory: pytest.TempPathFactory, keys: Path) -> Path:
+    """A store with the hard bounce of a new org's first contact."""
+    with Sandbox(Org(), directory=keys) as sandbox, requests.Session() as web:
+        web.trust_env = False
+        made = Installation(tmp_path_factory.mktemp("received"), sandbox)
+        service = made.serve("receive")
+        bounce = payload("hard_bounce", whId=first_contact(sandbox.org))
+        assert web.post(service.url, data=json.dumps(bounce), timeout=30).status_code == 204
+        assert service.terminate() == 0
+    return made.directory / "syncd.db"
+
+
 @pytest.fixture
-def bounced(installation: Installation, web: requests.Session, contact: str) -> str:
+def bounced(installation: Installation, received: Path, org: Org) -> str:
     """A contact whose hard bounce was received and not yet synced."""
-    service = installation.serve("receive")
-    web.post(service.url, data=json.dumps(payload("hard_bounce", whId=contact)), timeout=30)
-    service.terminate()
-    return contact
+    copy(received, installation.directory)
+    return first_contact(org)
 
 
 def test_sync_writes_and_says_what_it_did(installation: Installation, org: Org, bounced: str) -> None:
