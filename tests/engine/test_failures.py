@@ -98,7 +98,7 @@ def test_a_storm_of_locks_is_insisted_on_for_some_seconds_only(syncd: Syncd, org
     org.faults.add(Fault(**CREATE, **LOCK, times=None))
     syncd.receive(*(payload("open", whId=who, email=f"n{i}@example.fr") for i, who in enumerate(people)))
     assert syncd.run().changes == {"superseded": 900}
-    assert [c.rows for c in org.calls if c.writing][:16] == [200, *[50] * 4, *[1] * 10, 200]
+    assert [c.rows for c in org.calls if c.writing][:36] == [200, *[50] * 4, *[10] * 20, *[1] * 10, 200]
     assert len(syncd.slept) == 40
     assert syncd.db.execute("SELECT count(*) FROM activities").fetchone() == (0,)
     org.faults.clear()
