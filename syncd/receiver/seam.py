@@ -102,7 +102,8 @@ class Seam:
         self._intake.close()
 
     async def __rsgi__(self, scope: Scope, transport: Transport) -> None:
-        path = scope.path  # decoded: whatever UTF-8 can say
+        # decoded: whatever UTF-8 can say; of several slashes Flask sees one, and a body it takes must have been read
+        path = "/" + scope.path.lstrip("/")
         body: bytes | None = b""
         # Nobody without a token makes the receiver read.
         if scope.method == "POST" and path.startswith(PREFIX) and path[len(PREFIX) :].rstrip("/") in self._tokens:
