@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from syncd.errors import StoreError, Unreadable
 from syncd.sarbacane import decode, read
+from syncd.store.home import Astray
 from syncd.store.inbox import Unread, Unstorable
 
 if TYPE_CHECKING:
@@ -153,7 +154,8 @@ class Intake:
         refused = len(group.events) + len(group.unread)
         _log.error("%d deliveries refused: %s", refused, error)
         self._has_failed = True
-        self._reopen_later()
+        if not isinstance(error, Astray):  # then no other is to be opened
+            self._reopen_later()
         group.future.set_exception(error)
         if self._counts:
             self._counts.refused(refused)
@@ -161,6 +163,13 @@ class Intake:
     def _store(self, group: _Group) -> None:
         if self._has_failed and time.monotonic() - group.since > PATIENCE:
             raise StoreError("the store was busy for too long")
+        self._append(group)
+        if self._inbox and self._inbox.is_left():
+            _log.warning("the store's file is another one now; storing in that")
+            self._reopen_later()
+            self._append(group)
+
+    def _append(self, group: _Group) -> None:
         if self._inbox is None:
             self._inbox = self._open_inbox()
         if group.events or group.unread:

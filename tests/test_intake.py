@@ -46,6 +46,9 @@ class Played:
             raise self.failures.pop(0)
         self.groups.append(len(events) + len(unread))
 
+    def is_left(self) -> bool:
+        return False
+
     def is_received(self, now: int) -> None:
         self.append([])
         self.received = now

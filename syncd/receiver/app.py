@@ -19,6 +19,7 @@ from syncd.intake import Intake
 from syncd.metrics import Counts
 from syncd.receiver.tokens import Tokens
 from syncd.store import Inbox, open_store
+from syncd.store.home import Home
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,7 +55,7 @@ def create_app(settings: Settings) -> Flask:
     tokens = Tokens(settings.secrets.webhook_tokens())
     path = settings.store.path
     counts = Counts()
-    intake = Intake(lambda: Inbox(open_store(path, busy=BUSY, shared=True, eager=True)), counts)
+    intake = Intake(lambda: _inbox(path), counts)
     webhook = Webhook(tokens, intake, settings.receiver.max_body_bytes, counts)
 
     app = _Receiver("syncd.receiver", static_folder=None)
@@ -72,6 +73,10 @@ def create_app(settings: Settings) -> Flask:
         proxies = settings.receiver.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=proxies, x_proto=0, x_host=0)  # type: ignore[method-assign]
     return app
+
+
+def _inbox(path: Path) -> Inbox:
+    return Inbox(open_store(path, busy=BUSY, shared=True, eager=True), Home(path))
 
 
 class _NoSession(SessionInterface):

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from sqlite_utils import Database
 
     from syncd.model import Event
+    from syncd.store.home import Home
 
 
 RECEIVED = "received"
@@ -42,8 +43,9 @@ class Unread:
 class Inbox:
     """Appends events and quarantined deliveries; knows nothing of what becomes of them."""
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: Database, home: Home | None = None) -> None:
         self._db = db
+        self._home = home
 
     def append(self, events: Sequence[Event], unread: Sequence[Unread] = ()) -> int:
         """One durable transaction for all of them; what is stored already stays as it is. How many events were new.
@@ -77,6 +79,13 @@ class Inbox:
     def is_writable(self) -> None:
         """Proves that the store takes a write now. Raises StoreError."""
         self._put("written", "yes")
+
+    def is_left(self) -> bool:
+        """Whether the store's files are others by now, so that what was appended is to be appended to those.
+
+        Raises Astray if there are no others, or not yet. Never without a `home`.
+        """
+        return self._home is not None and self._home.is_left()
 
     def is_received(self, now: int) -> None:
         """The same by a receiver, and remembered: who looks for alarms knows by it that deliveries are taken."""
