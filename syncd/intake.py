@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 MAX_GROUP = 500
 """Events a transaction: about 7 ms of the write lock, which others wait for."""
 MAX_WAITING = 32 * 1024 * 1024
-"""Bytes of bodies that may wait for the writer; beyond it deliveries are refused instead of filling the memory."""
+"""Bytes of bodies that may wait for the writer; from there on deliveries are refused instead of filling the memory."""
 MAX_KEPT = 64 * 1024
 """Of a body that is too large, this much is kept."""
 MAX_APART = 500
@@ -113,7 +113,7 @@ class Intake:
         with self._lock:
             if self._is_closed:
                 return _refused("the receiver is stopping")
-            if self._waiting and self._waiting + size > MAX_WAITING:
+            if self._waiting >= MAX_WAITING:
                 return _refused("too much waits for the store already")
             group = self._gathering
             if group is None or group.is_full:

@@ -57,6 +57,9 @@ LIVES_EVERY = 60.0
 """Seconds between two proofs in the store that this receiver takes what comes. One that cannot start gives none."""
 LARGE = 64 * 1024
 """Bytes of a body from which on it is read in a thread: a megabyte of nonsense takes half a second, and others wait."""
+AT_ONCE = 4 * 1024 * 1024
+"""Bytes of large bodies that are read or wait for their commit; more of them wait unread. A small one, which may come
+after any of them, waits for two seconds and not, behind the events of 32 MiB, until it is refused."""
 SLOWEST = 30.0
 """Seconds in which a body must have come."""
 STEPS = 15
@@ -81,6 +84,7 @@ class Seam:
         self._limit: int = app.extensions["max_body_bytes"]
         self._refusal = _answer_of(unavailable())
         self._thanks = _answer_of(TAKEN)
+        self._turns = asyncio.Semaphore(max(1, AT_ONCE // self._limit))
         self._reading: dict[asyncio.Task[Any], float] = {}
         self._latest: tuple[Future[None], asyncio.Future[bool]] | None = None
         self._listener = listener
@@ -104,38 +108,44 @@ class Seam:
     async def __rsgi__(self, scope: Scope, transport: Transport) -> None:
         # decoded: whatever UTF-8 can say; of several slashes Flask sees one, and a body it takes must have been read
         path = "/" + scope.path.lstrip("/")
-        body: bytes | None = b""
-        # Nobody without a token makes the receiver read.
-        if scope.method == "POST" and path.startswith(PREFIX) and path[len(PREFIX) :].rstrip("/") in self._tokens:
-            body = await self._body(scope, transport)
-        if body is None:
-            transport.response_bytes(*_TOO_SLOW)
-            return
+        turn = _Turn(self._turns)
+        try:
+            body: bytes | None = b""
+            # Nobody without a token makes the receiver read.
+            if scope.method == "POST" and path.startswith(PREFIX) and path[len(PREFIX) :].rstrip("/") in self._tokens:
+                body = await self._body(scope, transport, turn)
+            answer = _TOO_SLOW if body is None else await self._settled(scope, path, body)
+        finally:
+            turn.end()
+        transport.response_bytes(*answer)
+
+    async def _settled(self, scope: Scope, path: str, body: bytes) -> Answer:
+        """The answer once the commit that it depends on is durable, or is not to be."""
         if len(body) < LARGE:
             answer, commit = self._answer(scope, path, body)
         else:
             answer, commit = await self._loop.run_in_executor(self._aside, self._answer, scope, path, body)
-        if commit is None or await self._outcome(commit):
-            transport.response_bytes(*answer)
-        else:
-            transport.response_bytes(*self._refusal)
+        return answer if commit is None or await self._outcome(commit) else self._refusal
 
-    async def _body(self, scope: Scope, transport: Transport) -> bytes | None:
+    async def _body(self, scope: Scope, transport: Transport, turn: _Turn) -> bytes | None:
         """The body; of one over the limit a little more than the limit. None if not all of it comes, or not in time."""
+        length = scope.headers.get("content-length", "")
+        size = int(length) if length.isdecimal() else -1  # chunked
+        if size >= LARGE:
+            await turn.begin()
         task = asyncio.current_task()
         assert task  # noqa: S101
         self._reading[task] = self._loop.time()
         try:
-            length = scope.headers.get("content-length", "")
-            if length.isdecimal() and int(length) <= self._limit:
+            if 0 <= size <= self._limit:
                 return await transport()
-            return await self._start(transport)
+            return await self._start(transport, turn, task)
         except (asyncio.CancelledError, ProtocolClosed):
             return None
         finally:
-            del self._reading[task]
+            self._reading.pop(task, None)
 
-    async def _start(self, transport: Transport) -> bytes:
+    async def _start(self, transport: Transport, turn: _Turn, task: asyncio.Task[Any]) -> bytes:
         """A body of unknown length, or its start. The rest is read so that its sender gets to read the answer."""
         body = bytearray()
         drained = 0
@@ -145,6 +155,10 @@ class Seam:
             drained += len(chunk)
             if drained > DRAINED:
                 break
+            if drained >= LARGE and not turn.has_begun:
+                del self._reading[task]  # it is not slow while it waits
+                await turn.begin()
+                self._reading[task] = self._loop.time()
         return bytes(body)
 
     def _answer(self, scope: Scope, path: str, body: bytes) -> tuple[Answer, Future[None] | None]:
@@ -257,6 +271,24 @@ class Seam:
                 break  # they are in the order of their beginning
             task.cancel()
         self._loop.call_later(1, self._end_slow_ones)
+
+
+class _Turn:
+    """A large body's, from its reading to its commit. What is found to be large begins it."""
+
+    __slots__ = ("_turns", "has_begun")
+
+    def __init__(self, turns: asyncio.Semaphore) -> None:
+        self._turns = turns
+        self.has_begun = False
+
+    async def begin(self) -> None:
+        await self._turns.acquire()
+        self.has_begun = True
+
+    def end(self) -> None:
+        if self.has_begun:
+            self._turns.release()
 
 
 def _answer_of(response: Any) -> Answer:

@@ -160,3 +160,39 @@ def test_a_large_body_of_nonsense_keeps_nobody_waiting(tmp_path: Path) -> None:
     app.extensions["intake"].close()
     assert answered == ["small", "large"]
     assert query(tmp_path / "syncd.db", "SELECT count(*), (SELECT count(*) FROM quarantine) FROM events") == [(1, 1)]
+
+
+@pytest.mark.parametrize(
+    ("says_length", "happens"),
+    [
+        (True, ["read 1", "read 1", "answered 1", "read 2", "read 2", "answered 2"]),
+        (False, ["read 1", "read 1", "read 2", "answered 1", "read 2", "answered 2"]),
+    ],
+)
+def test_large_bodies_wait_unread_for_those_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, happens: list[str], *, says_length: bool
+) -> None:
+    """Two hundred at once filled the memory, and those who posted a small one were refused."""
+    monkeypatch.setattr(seam, "AT_ONCE", 1)
+    seen: list[str] = []
+
+    @dataclass
+    class Noted(Request):
+        name: str = ""
+
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            async for chunk in super().__aiter__():
+                seen.append(f"read {self.name}")
+                yield chunk
+
+        def response_bytes(self, status: int, headers: list[tuple[str, str]], content: bytes) -> None:
+            seen.append(f"answered {self.name}")
+            super().response_bytes(status, headers, content)
+
+    app = create_app(settings(tmp_path))
+    large = b"[" + b",".join(body(number) for number in range(1000)) + b"]"
+    chunks: list[bytes | float] = [large[: seam.LARGE], large[seam.LARGE :]]
+    headers = {"content-length": str(len(large))} if says_length else {}
+    assert answer(app, *(Noted(chunks, headers=headers, name=name) for name in "12")) == [204, 204]
+    app.extensions["intake"].close()
+    assert seen == happens
