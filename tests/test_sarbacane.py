@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode
@@ -122,6 +123,12 @@ def test_both_spellings_of_the_glossary_are_read() -> None:
 def test_an_address_is_stripped_composed_and_lower_case_and_a_whid_stays_as_sent() -> None:
     said = read(payload("open") | {"email": " JE\u0301RO\u0302ME@Example.FR ", "whId": " 003a "}, NOW)
     assert (said.address, said.whid) == ("jérôme@example.fr", "003a")
+
+
+def test_an_address_of_marks_alone_takes_no_longer_than_another() -> None:
+    began = time.process_time()
+    said = read(payload("open") | {"email": "e" + "\u0301\u0316" * 50_000}, NOW)
+    assert (len(said.address), time.process_time() - began < 2) == (100_001, True)
 
 
 @pytest.mark.parametrize(("whid", "text"), [(None, ""), (True, ""), ([1], ""), (42, "42"), ({}, "")])
