@@ -24,7 +24,8 @@ FIGURES = (COUNT, *MOMENTS)
 
 def shown(case: Case, record: Record, ledger: Ledger, rules: Rules) -> Iterator[Change]:
     """What the record is to show. It follows the history both ways; a moment later than ours is somebody else's."""
-    now = {role: record.values.get(role) for role in FIGURES if role in record.shape.writable}
+    unknown = {COUNT} if record.shape.unseen else set()  # of which addresses?
+    now = {role: record.values.get(role) for role in FIGURES if role in record.shape.writable - unknown}
     said = figures(case.events, record.addresses, rules) if now else {}
     wanted = {role: kept(role, said[role], record, rules) for role in now}
     after = {

@@ -52,9 +52,7 @@ def changes_of_mark(
         remembered = None
     ours = remembered is not None and remembered.ours and not blank and _still_ours(remembered, record, current)
     for elsewhere in said.elsewhere:
-        yield from _refused(
-            elsewhere, record, ledger, rules, "address_changed", "the record's address is another one now"
-        )
+        yield from _refused(elsewhere, record, ledger, rules, *_not_of_it(elsewhere, record))
     if paused and (ours or not said.invalid):
         if blank and roles:
             yield from _refused(paused, record, ledger, rules, PAUSED, PAUSED_WORDS)
@@ -66,6 +64,13 @@ def changes_of_mark(
     elif ours and remembered and (rules.lift_on_success or moved(remembered, record)):
         rule = "address_changed" if moved(remembered, record) else "no_longer_invalid"
         yield _lift(remembered, record, current, rule)
+
+
+def _not_of_it(why: Justification, record: Record) -> tuple[str, str]:
+    """Code and words of why the bounce of an address says nothing of the record."""
+    if record.lacks(why.event.address):
+        return "address_changed", "the record's address is another one now"
+    return "address_unseen", f"syncd's user may not see {record.object}.{', '.join(record.shape.unseen)}"
 
 
 def _as_said(
@@ -161,7 +166,7 @@ def _mark_values(why: Justification, record: Record, roles: Sequence[str], rules
 
 
 def moved(remembered: Remembered, record: Record) -> bool:
-    return remembered.address not in record.addresses
+    return record.lacks(remembered.address)
 
 
 def writable(record: Record, roles: Sequence[str]) -> tuple[str, ...]:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 from syncd.activities import any_stale, changes_of_activities
 from syncd.figures import are_due, shown
-from syncd.marks import BOUNCE_ROLES, changes_of_mark, evidence, is_blank, moved, same, writable
+from syncd.marks import BOUNCE_ROLES, changes_of_mark, evidence, is_blank, same, writable
 from syncd.model import ActivityState, Aspect, Change, Decision, Plan, Remembered, State, Verdict, What
-from syncd.rules import OPT_OUTS, SOFT_BOUNCE, standing, without_soft_bounces
+from syncd.rules import BOUNCES, OPT_OUTS, SOFT_BOUNCE, standing, without_soft_bounces
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -35,9 +35,10 @@ def plan(case: Case, record: Record, rules: Rules, now: int, *, pausing: bool = 
     said, paused = standing(*history, rules), None
     if pausing and said.invalid and said.invalid.rule == SOFT_BOUNCE:
         paused, said = said.invalid, replace(said, invalid=standing(*history, without_soft_bounces(rules)).invalid)
+    unsure = ledger.mark and record.may_have(ledger.mark.address)  # or is it of another address by now?
     changes = (
         *_opt_out(said, record, ledger),
-        *changes_of_mark(said, record, ledger, decisions, rules, paused),
+        *(() if unsure else changes_of_mark(said, record, ledger, decisions, rules, paused)),
         *shown(case, record, ledger, rules),
         *changes_of_activities(case, said.engagements, record, ledger, rules),
     )
@@ -62,6 +63,13 @@ def opt_out_is_stuck(case: Case, record: Record) -> bool:
     """Whether somebody opted out and the record can't be made to say so."""
     asked = any(event.kind in OPT_OUTS for event in case.events)
     return asked and OPT_OUT_ROLE not in record.shape.writable and not record.values.get(OPT_OUT_ROLE)
+
+
+def mark_is_stuck(case: Case, record: Record) -> bool:
+    """Whether a mark may have to be written or taken back, and nobody can see if it is of the record's address."""
+    bounced = {event.address for event in case.events if event.kind in BOUNCES}
+    marked = {case.ledger.mark.address} if case.ledger.mark else set()
+    return any(map(record.may_have, bounced | marked))
 
 
 # --- changes of unknown fate ---------------------------------------------------------------------------------
@@ -134,7 +142,7 @@ def removals(ledger: Ledger, record: Record, events: Iterable[Event], now: int) 
     """
     mark, opt_out = ledger.mark, ledger.opt_out
     # Salesforce itself clears a bounce when the address changes (help 000393429): nobody's word on the old address.
-    if mark and not moved(mark, record) and _taken_away(mark, record):
+    if mark and mark.address in record.addresses and _taken_away(mark, record):
         yield _removal(Aspect.INVALID, mark, now, now)
     if opt_out and OPT_OUT_ROLE in record.shape.writable and not record.values.get(OPT_OUT_ROLE):
         yield _removal(Aspect.OPTED_OUT, opt_out, now, min(now, _latest_overruled(record, events) or now))

@@ -29,6 +29,7 @@ from syncd.engine.apply import apply
 from syncd.engine.braking import Brake, pausing
 from syncd.engine.bulk import settle_jobs
 from syncd.engine.context import BY_CONFIGURATION, Context, Options, Stopped, Summary, assemble
+from syncd.engine.finding import unseen
 from syncd.engine.gather import gather
 from syncd.engine.guard import Guard
 from syncd.engine.moves import learn_moves
@@ -37,7 +38,7 @@ from syncd.engine.unsure import must_wait
 from syncd.errors import BudgetSpent, ConfigError, Fatal, Retriable
 from syncd.figures import are_due
 from syncd.model import Plan, State
-from syncd.plan import opt_out_is_stuck, plan, wants_record
+from syncd.plan import mark_is_stuck, opt_out_is_stuck, plan, wants_record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -204,6 +205,7 @@ def _plan_page(
     if wait_for_tasks and _leave_tasks(c, guard.standing(cases), records, tasks_at):
         said.spent(short)
     brake.watch(cases, records)
+    _put_off_stuck(c, said, [(case, records[case.subject.sf_id]) for case, _ in plans])
     if show_again_in:
         for case, planned in plans:
             said.foresight.note(case, planned)
@@ -211,11 +213,18 @@ def _plan_page(
         return
     refused = [change.state.value for _, planned in plans for change in planned.changes]
     said.changes.update(state for state in refused if state == State.REJECTED)
-    # an opt-out is tried for ever
-    stuck = (case.subject.id for case, _ in plans if opt_out_is_stuck(case, records[case.subject.sf_id]))
-    c.work.put_off(stuck, c.now() + DAY)
     rules_id = c.journal.rules_id(c.rules, c.now())
     c.journal.commit(said.run_id, rules_id, ((case.subject.id, planned) for case, planned in plans), c.now())
+
+
+def _put_off_stuck(c: Context, said: Summary, cases: Sequence[tuple[Case, Record]]) -> None:
+    """An opt-out is tried for ever, and so is a mark of an address that nobody can see."""
+    blind = [(case, record) for case, record in cases if mark_is_stuck(case, record)]
+    said.failed += len(blind)
+    for _, record in blind:
+        said.trouble(f"marks of {record.object}s wait: {unseen(record)}")
+    stuck = [case for case, record in cases if opt_out_is_stuck(case, record)] + [case for case, _ in blind]
+    c.work.put_off((case.subject.id for case in stuck), c.now() + DAY)
 
 
 def _planned(

@@ -53,8 +53,9 @@ class Brake:
         agreeing: list[tuple[int, bool]] = []
         for case in cases:
             if record := records.get(case.subject.sf_id):
-                others = {r.address for r in case.recipients} - set(record.addresses)
-                agreeing += [(r.id, r.address not in others) for r in case.recipients]
+                others = {r.address for r in case.recipients if record.lacks(r.address)}
+                known = (r for r in case.recipients if not record.may_have(r.address))
+                agreeing += [(r.id, r.address not in others) for r in known]
                 self._suspect |= {mailing(event) for event in case.events if event.address in others} - {""}
         self._c.holds.agree(agreeing)
 

@@ -81,7 +81,14 @@ def _agreed(case: Case, named: Mapping[int, RecordId], reading: Reading) -> Reco
 
 def _refusal(case: Case, named: Mapping[int, RecordId], reading: Reading) -> Fatal | None:
     name = named.get(case.subject.id)
+    if name and (record := reading.record(name.id)) and record.may_have(case.recipients[0].address):
+        return unseen(record)
     return reading.refusal(name.id) if name else None
+
+
+def unseen(record: Record) -> Fatal:
+    """What keeps syncd from telling whether an address is the record's."""
+    return Fatal("INVALID_FIELD", f"the user may not see {', '.join(record.shape.unseen)}, which may hold the address")
 
 
 def _looked_up(c: Context, guard: Guard, lost: Sequence[Case], found: Found) -> set[int]:

@@ -16,12 +16,14 @@ if TYPE_CHECKING:
 class Shape:
     """What can be done with an object's fields, by role (bounce_date, bounce_reason, opted_out, …).
 
-    `days`: roles that are kept in fields of type date, so without the time.
+    `days`: roles that are kept in fields of type date, so without the time. `unseen`: fields of addresses that the user
+    may not see, so that nobody knows which addresses a record has besides those that are told.
     """
 
     writable: frozenset[str] = frozenset({"bounce_date", "bounce_reason", "opted_out"})
     lengths: Mapping[str, int] = field(default_factory=lambda: {"bounce_reason": 255})
     days: frozenset[str] = frozenset()
+    unseen: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,14 @@ class Record:
     shape: Shape = field(default_factory=Shape)
     contact: str = ""  # of a person account: the Contact that its activities belong to
     changed_at: int = 0  # when anything of it was last changed, by whomever; 0: not told
+
+    def lacks(self, address: str) -> bool:
+        """Whether it surely has other addresses. What cannot be seen may be this one."""
+        return address not in self.addresses and not self.shape.unseen
+
+    def may_have(self, address: str) -> bool:
+        """Whether nobody can tell if it has this address."""
+        return address not in self.addresses and bool(self.shape.unseen)
 
     @property
     def who(self) -> tuple[str, str]:

@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from simple_salesforce.format import format_soql
 
+from syncd.errors import Fatal
 from syncd.ids import RecordId, record_id
 from syncd.texts import printable
 
@@ -79,7 +80,9 @@ class Lookup:
         wanted = sorted(filter(_can_be_there, addresses))
         # a person account is found as its Contact
         for object_, fields in ((name, fields) for name, fields in self._fields.items() if name != "Account"):
-            for field in (name for name in fields.email if self._records.type_of(object_, name)):
+            for field in fields.email:
+                if not self._records.type_of(object_, field):  # somebody there may have the address, too
+                    raise Fatal("INVALID_FIELD", f"{object_}.{field}: no such field, or the user may not see it")
                 for row in self._rows(object_, field, wanted):
                     hits[_plain(row[field])].add((object_, str(row["Id"])))
         return _unique(hits, "email")

@@ -230,6 +230,7 @@ def _described(existing: Mapping[str, Mapping[str, Any]], fields: ObjectFields) 
             frozenset(role for role, name in readable.items() if existing[name].get("updateable")),
             {role: length for role, length in lengths.items() if length},
             days,
+            tuple(name for name in fields.email if name not in existing),
         ),
         readable,
         tuple(name for name in fields.email if name in existing),
