@@ -13,12 +13,12 @@ from syncd.activities import any_stale, changes_of_activities
 from syncd.figures import are_due, shown
 from syncd.marks import BOUNCE_ROLES, changes_of_mark, evidence, is_blank, same, writable
 from syncd.model import ActivityState, Aspect, Change, Decision, Plan, Remembered, State, Verdict, What
-from syncd.rules import BOUNCES, OPT_OUTS, SOFT_BOUNCE, standing, without_soft_bounces
+from syncd.rules import BOUNCES, OPT_OUTS, SOFT_BOUNCE, mailing, order, spent_through, standing, without_soft_bounces
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-    from syncd.model import Case, Event, Ledger, Pending, Record, Rules, Standing, Value
+    from syncd.model import Case, Event, Ledger, Pending, Record, Rules, Value
 
 OPT_OUT_ROLE = "opted_out"
 BY_SALESFORCE = "salesforce"
@@ -37,7 +37,7 @@ def plan(case: Case, record: Record, rules: Rules, now: int, *, pausing: bool = 
         paused, said = said.invalid, replace(said, invalid=standing(*history, without_soft_bounces(rules)).invalid)
     unsure = ledger.mark and record.may_have(ledger.mark.address)  # or is it of another address by now?
     changes = (
-        *_opt_out(said, record, ledger),
+        *_opt_out(_opted_out(case, record, ledger, history[2]), record, ledger),
         *(() if unsure else changes_of_mark(said, record, ledger, decisions, rules, paused)),
         *shown(case, record, ledger, rules),
         *changes_of_activities(case, said.engagements, record, ledger, rules),
@@ -128,7 +128,12 @@ def _held_back(
 
 
 def _content(change: Change | Pending) -> tuple[object, ...]:
-    return change.what, change.sf_id, change.activity, tuple(sorted(change.after.items()))
+    send = _send(change) if change.what is What.OPT_OUT else ""  # one that is asked for by another send, too, goes out
+    return change.what, change.sf_id, change.activity, send, tuple(sorted(change.after.items()))
+
+
+def _send(change: Change | Pending) -> object:
+    return change.why["send"] if isinstance(change, Change) else change.send
 
 
 # --- what a person, or another tool, took away --------------------------------------------------------------
@@ -173,9 +178,16 @@ def _removal(aspect: Aspect, remembered: Remembered, now: int, through: int) -> 
 # --- opt-outs -----------------------------------------------------------------------------------------------
 
 
-def _opt_out(said: Standing, record: Record, ledger: Ledger) -> Iterator[Change]:
+def _opted_out(case: Case, record: Record, ledger: Ledger, decisions: Iterable[Decision]) -> Event | None:
+    """The first, but what nobody doubts before what may be another person's: so that it doesn't wait with that."""
+    spent = spent_through(decisions)[Aspect.OPTED_OUT]
+    held = {change.send for change in ledger.pending if change.held and change.what is What.OPT_OUT}
+    asked = [e for e in case.events if e.kind in OPT_OUTS and e.at > spent and mailing(e) not in ledger.dropped]
+    return min(asked, key=lambda e: (mailing(e) in held, e.address not in record.addresses, order(e)), default=None)
+
+
+def _opt_out(event: Event | None, record: Record, ledger: Ledger) -> Iterator[Change]:
     """One-way: nothing here ever clears it."""
-    event = said.opted_out
     if event is None:
         return
     why = evidence(event.kind.value, f"{event.kind.value} reported", event, (event,))

@@ -73,10 +73,14 @@ def without_soft_bounces(rules: Rules) -> Rules:
 
 
 def spent_through(decisions: Iterable[Decision]) -> dict[Aspect, int]:
-    """Up to when evidence is spent, for each aspect: what a person took back never counts again."""
+    """Up to when evidence is spent, for each aspect: what a person took back never counts again.
+
+    Who drops an opt-out says that it was another person's: that of one send, which says nothing of others.
+    """
     through = dict.fromkeys(Aspect, BEFORE_ALL)
     for decision in decisions:
-        if decision.verdict is not Verdict.RELEASED:
+        of_one_send = decision.aspect is Aspect.OPTED_OUT and decision.verdict is Verdict.DROPPED
+        if decision.verdict is not Verdict.RELEASED and not of_one_send:
             through[decision.aspect] = max(through[decision.aspect], decision.through)
     return through
 

@@ -16,7 +16,7 @@ from syncd.config import load
 from syncd.explain import Judged, Made, SoftCount, Story, Weight
 from syncd.explain import explain as explained
 from syncd.ids import record_id
-from syncd.model import Verdict
+from syncd.model import Aspect, Verdict
 from syncd.store import Chain, open_store
 from syncd.texts import json_text, printable
 
@@ -111,6 +111,8 @@ def _timeline(story: Story) -> list[Any]:
 def _settles(word: Decision) -> str:
     if word.verdict is Verdict.RELEASED:
         return f"what follows from events up to {moment(word.through)} is not held again"
+    if word.verdict is Verdict.DROPPED and word.aspect is Aspect.OPTED_OUT:
+        return "what its send reported never counts again"
     return f"events up to {moment(word.through)} never count again"
 
 

@@ -90,6 +90,7 @@ class Pending:
     intended_at: int = 0
     sf_id: str = ""
     unsure_since: int = 0  # when it was last known to be under way
+    send: str = ""  # of the evidence
     held: bool = False
     in_job: bool = False  # of the Bulk API, which answers for it
 
@@ -103,5 +104,6 @@ class Ledger:
     activities: Mapping[str, Activity] = field(default_factory=dict)
     pending: tuple[Pending, ...] = ()
     refused: frozenset[tuple[str, str, str]] = frozenset()
+    dropped: frozenset[str] = frozenset()  # sends whose opt-outs a person refused
     inherited: tuple[Remembered, ...] = ()  # marks of records that were merged into this one
     engagement: Mapping[str, Value] = field(default_factory=dict)  # what the record last said of it, by role

@@ -50,6 +50,7 @@ def _ledger(changes: Sequence[Any], activities: Mapping[str, Activity], decision
     engagement: dict[str, Any] = {}
     pending: list[Pending] = []
     refused: set[tuple[str, str, str]] = set()
+    dropped: set[str] = set()
     decided = {(d.sf_id, d.aspect): d.at for d in decisions if d.verdict is not Verdict.RELEASED}
     for change_id, sf_id, merged, word, state, activity, after, why_text, through, intended_at, *more in changes:
         what, why, values = What(word), json.loads(why_text), json.loads(after)
@@ -68,10 +69,13 @@ def _ledger(changes: Sequence[Any], activities: Mapping[str, Activity], decision
                     intended_at,
                     sf_id,
                     unsure,
+                    why.get("send", ""),
                     held=held,
                     in_job=state == State.INTENDED and bool(in_job),
                 )
             )
+        elif state == State.DROPPED:
+            dropped.add(why.get("send", ""))
         elif state in (State.REFUSED, State.REJECTED):
             refused.add((word, code, why.get("event", "")))
         elif what is What.ENGAGEMENT:
@@ -87,6 +91,7 @@ def _ledger(changes: Sequence[Any], activities: Mapping[str, Activity], decision
         activities=dict(activities),
         pending=tuple(pending),
         refused=frozenset(refused),
+        dropped=frozenset(dropped - {""}),
         inherited=tuple(it for (of, aspect), it in remembered.items() if of and it and aspect is Aspect.INVALID),
         engagement=engagement,
     )
@@ -101,6 +106,7 @@ SELECT c.subject_id, c.id, c.sf_id, c.sf_id <> s.sf_id, c.what,
     (SELECT coalesce(u.ended_at, u.heartbeat_at) FROM runs u WHERE u.id = c.run_id)), c.job_id IS NOT NULL
 FROM changes c JOIN subjects s ON s.id = c.subject_id WHERE c.subject_id IN (SELECT value FROM json_each(?))
   AND (c.state IN ('intended','uncertain','held')
+    OR (c.what = 'opt_out' AND c.state = 'dropped')
     OR (c.what <> 'activity' AND c.state NOT IN ('superseded','dropped')))
 ORDER BY c.id"""
 

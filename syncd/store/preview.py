@@ -118,6 +118,7 @@ def _with(case: Case, other: Case) -> Case:
             activities={**theirs.activities, **own},
             pending=mine.pending + theirs.pending,
             refused=mine.refused | theirs.refused,
+            dropped=mine.dropped | theirs.dropped,
             inherited=mine.inherited + theirs.inherited,
         ),
     )

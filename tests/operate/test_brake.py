@@ -302,6 +302,33 @@ def test_who_opted_out_with_another_send_is_opted_out_though_a_shifted_one_is_dr
     assert command.json("held") == []
 
 
+@pytest.mark.parametrize("together", [True, False], ids=["at once", "later"])
+def test_who_opted_out_with_another_send_does_not_wait_with_the_shifted_one(
+    command: Commands, syncd: Syncd, org: Org, shifted: list[dict[str, Any]], together: bool
+) -> None:
+    own, held = shifted[43]["email"], shifted[44]["whId"]
+    if not together:
+        syncd.run()
+    syncd.receive(payload("unsubscribe", 3, "t", email=own, whId=held))
+    syncd.run()
+    assert [held] == [contact["Id"] for contact in org.all("Contact") if contact["HasOptedOutOfEmail"]]
+    assert command.json("held")[0]["held"]["opt_out"] == 9
+    command("drop", "1")
+    command("resync", "--all")
+    assert [held] == [contact["Id"] for contact in org.all("Contact") if contact["HasOptedOutOfEmail"]]
+
+
+def test_what_is_dropped_of_a_shifted_send_spends_no_opt_out_that_is_heard_of_later(
+    command: Commands, syncd: Syncd, org: Org, shifted: list[dict[str, Any]]
+) -> None:
+    own, held = shifted[43]["email"], shifted[44]["whId"]
+    syncd.run()
+    command("drop", "1")
+    syncd.receive(payload("unsubscribe", 0, "t", email=own, whId=held))  # given before, imported now
+    syncd.run()
+    assert [held] == [contact["Id"] for contact in org.all("Contact") if contact["HasOptedOutOfEmail"]]
+
+
 def test_a_crash_while_a_run_drops_what_came_later_leaves_nothing_held_for_ever(
     command: Commands, syncd: Syncd, org: Org, shifted: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
