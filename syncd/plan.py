@@ -29,7 +29,7 @@ def plan(case: Case, record: Record, rules: Rules, now: int, *, pausing: bool = 
 
     `pausing`: soft bounces mark nobody for the time being, and what they marked stays.
     """
-    settled, ledger = settle(case.ledger, record)
+    settled, ledger = settle(in_these_fields(case.ledger, record), record)
     decisions = tuple(removals(ledger, record, case.events, now))
     history = (case.events, record.addresses, (*case.decisions, *decisions))
     said, paused = standing(*history, rules), None
@@ -43,7 +43,7 @@ def plan(case: Case, record: Record, rules: Rules, now: int, *, pausing: bool = 
         *changes_of_activities(case, said.engagements, record, ledger, rules),
     )
     void, fresh = _held_back(ledger, changes, rules)
-    return Plan((*settled, *void), decisions, fresh)
+    return Plan((*settled, *void), decisions, tuple(_naming_fields(change, record) for change in fresh))
 
 
 def wants_record(case: Case, rules: Rules, figures: Collection[str] = ()) -> bool:
@@ -134,6 +134,30 @@ def _content(change: Change | Pending) -> tuple[object, ...]:
 
 def _send(change: Change | Pending) -> object:
     return change.why["send"] if isinstance(change, Change) else change.send
+
+
+# --- which fields it was kept in ---------------------------------------------------------------------------------
+
+
+def in_these_fields(ledger: Ledger, record: Record) -> Ledger:
+    """What is remembered of the fields that the configuration names now: that others are empty is nobody's word."""
+    return replace(ledger, mark=_kept_here(ledger.mark, record), opt_out=_kept_here(ledger.opt_out, record))
+
+
+def _kept_here(remembered: Remembered | None, record: Record) -> Remembered | None:
+    names = record.shape.names
+    if remembered is None or not names or not remembered.fields:
+        return remembered
+    elsewhere = {role for role, name in remembered.fields.items() if role in names and names[role] != name}
+    values = {role: value for role, value in remembered.values.items() if role not in elsewhere}
+    return replace(remembered, values=values) if any(values.values()) else None
+
+
+def _naming_fields(change: Change, record: Record) -> Change:
+    if change.what not in (What.MARK, What.OPT_OUT) or not record.shape.names:
+        return change
+    fields = {role: record.shape.names[role] for role in change.after if role in record.shape.names}
+    return replace(change, why={**change.why, "fields": fields})
 
 
 # --- what a person, or another tool, took away --------------------------------------------------------------

@@ -24,6 +24,7 @@ class Shape:
     lengths: Mapping[str, int] = field(default_factory=lambda: {"bounce_reason": 255})
     days: frozenset[str] = frozenset()
     unseen: tuple[str, ...] = ()
+    names: Mapping[str, str] = field(default_factory=dict)  # role → field
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,6 +55,7 @@ class Remembered:
     values: Mapping[str, Value]
     through: int
     address: str = ""
+    fields: Mapping[str, str] = field(default_factory=dict)  # role → the field it was kept in, where that is known
 
 
 class ActivityState(StrEnum):

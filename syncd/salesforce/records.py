@@ -231,6 +231,7 @@ def _described(existing: Mapping[str, Mapping[str, Any]], fields: ObjectFields) 
             {role: length for role, length in lengths.items() if length},
             days,
             tuple(name for name in fields.email if name not in existing),
+            readable,
         ),
         readable,
         tuple(name for name in fields.email if name in existing),

@@ -84,7 +84,9 @@ def _ledger(changes: Sequence[Any], activities: Mapping[str, Activity], decision
             # what a person had put back is a person's
             ours = (state == State.DONE and what is not What.UNDO) or bool(why.get("ours"))
             blank = what is What.LIFT or (what is What.UNDO and not any(values.values()))
-            remembered[of, _ASPECTS[what]] = None if blank else Remembered(ours, values, through, address)
+            remembered[of, _ASPECTS[what]] = (
+                None if blank else Remembered(ours, values, through, address, why.get("fields", {}))
+            )
     return Ledger(
         mark=remembered.get(("", Aspect.INVALID)),
         opt_out=remembered.get(("", Aspect.OPTED_OUT)),
