@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from syncd.checkup.finding import Finding
-from syncd.salesforce.records import TYPES
+from syncd.salesforce.described import TYPES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

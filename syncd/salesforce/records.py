@@ -13,7 +13,8 @@ from simple_salesforce.format import format_soql
 from syncd.errors import Fatal, Refused
 from syncd.figures import FIGURES
 from syncd.ids import record_id
-from syncd.model import Fate, Move, Record, Shape
+from syncd.model import Fate, Move, Record
+from syncd.salesforce.described import Described, incoming, instant, outgoing
 from syncd.salesforce.errors import misread, receipts
 
 if TYPE_CHECKING:
@@ -43,18 +44,6 @@ UNSEEN = frozenset(
 """A call about one object that is refused with one of these says nothing of the other objects."""
 CLOSED = frozenset({"INVALID_FIELD_FOR_INSERT_UPDATE", "INVALID_FIELD"})
 """Rows refused for a field that is not there or may not be written."""
-MOMENT = frozenset({"datetime", "date"})
-BOX = frozenset({"boolean"})
-TYPES = {
-    "bounce_date": MOMENT,
-    "bounce_reason": frozenset({"string", "textarea"}),
-    "opted_out": BOX,
-    "invalid": BOX,
-    "soft_bounce_count": frozenset({"double", "int"}),
-    "last_open": MOMENT,
-    "last_click": MOMENT,
-}
-"""Role → the field types it can be kept in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,22 +55,13 @@ class Row:
     values: Mapping[str, Value]
 
 
-@dataclass(frozen=True, slots=True)
-class _Described:
-    shape: Shape
-    readable: Mapping[str, str]  # role → field
-    emails: tuple[str, ...]
-    types: Mapping[str, str]  # of every field that can be seen
-    at: float
-
-
 class Records:
     """What describe says of the fields decides what is asked for and what can be written."""
 
     def __init__(self, session: Session, fields: Mapping[str, ObjectFields]) -> None:
         self._session = session
         self._fields = fields
-        self._described: dict[str, _Described] = {}
+        self._described: dict[str, Described] = {}
         self._doubted: set[str] = set()
 
     def read(self, wanted: Mapping[str, Sequence[str]], into: Reading) -> None:
@@ -204,47 +184,24 @@ class Records:
     def named(self, object_: str, values: Mapping[str, Value]) -> dict[str, object]:
         """Values by role as Salesforce's fields take them."""
         fields, shape = self._fields[object_], self._describe(object_).shape
-        return {getattr(fields, role): _outgoing(role, value, shape) for role, value in values.items()}
+        return {getattr(fields, role): outgoing(role, value, shape) for role, value in values.items()}
 
-    def _describe(self, object_: str) -> _Described:
+    def _describe(self, object_: str) -> Described:
         known = self._described.get(object_)
         if known and time.monotonic() - known.at > SHAPE_KEPT:
             self._doubted.discard(object_)
             known = None
         if known is None:
-            known = _described(self._session.fields_of(object_), self._fields[object_])
+            known = Described.of(self._session.fields_of(object_), self._fields[object_])
             self._described[object_] = known
         return known
 
 
-def _described(existing: Mapping[str, Mapping[str, Any]], fields: ObjectFields) -> _Described:
-    readable = {
-        role: name
-        for role, types in TYPES.items()
-        if (name := getattr(fields, role)) in existing and existing[name].get("type") in types
-    }
-    days = frozenset(role for role, name in readable.items() if existing[name].get("type") == "date")
-    lengths = {role: int(existing[name].get("length") or 0) for role, name in readable.items()}
-    return _Described(
-        Shape(
-            frozenset(role for role, name in readable.items() if existing[name].get("updateable")),
-            {role: length for role, length in lengths.items() if length},
-            days,
-            tuple(name for name in fields.email if name not in existing),
-            readable,
-        ),
-        readable,
-        tuple(name for name in fields.email if name in existing),
-        {name: str(field.get("type")) for name, field in existing.items()},
-        time.monotonic(),
-    )
-
-
-def _record(row: Mapping[str, Any], object_: str, described: _Described) -> Record:
+def _record(row: Mapping[str, Any], object_: str, described: Described) -> Record:
     addresses = (_address(row.get(name)) for name in described.emails)
-    values = {role: _incoming(role, row.get(name)) for role, name in described.readable.items()}
+    values = {role: incoming(role, row.get(name)) for role, name in described.readable.items()}
     contact = str(row.get("PersonContactId") or "")
-    changed_at = _instant(row[CHANGED]) if row.get(CHANGED) else 0
+    changed_at = instant(row[CHANGED]) if row.get(CHANGED) else 0
     own = tuple(address for address in addresses if address)
     return Record(str(row["Id"]), object_, own, values, described.shape, contact, changed_at)
 
@@ -288,24 +245,3 @@ def _read_rows(answer: object, expected: int) -> list[dict[str, Any]]:
 
 def _address(value: object) -> str:
     return unicodedata.normalize("NFC", str(value or "").strip()).lower()
-
-
-def _incoming(role: str, value: Any) -> Value:
-    """Instants in ms; a day as its midnight UTC."""
-    if TYPES[role] is BOX:
-        return bool(value)
-    if value and TYPES[role] is MOMENT:
-        return _instant(value)
-    return int(value) if isinstance(value, float) else value or None
-
-
-def _instant(value: str) -> int:
-    moment = datetime.fromisoformat(value)
-    return round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
-
-
-def _outgoing(role: str, value: Value, shape: Shape) -> object:
-    if TYPES[role] is MOMENT and isinstance(value, int):
-        form = "%Y-%m-%d" if role in shape.days else "%Y-%m-%dT%H:%M:%SZ"
-        return datetime.fromtimestamp(value / 1000, UTC).strftime(form)
-    return value
