@@ -132,8 +132,8 @@ class Summary:
     insisted: int = 0  # calls for what was locked
     full: bool = False  # Salesforce has no room for anything new
     planned: Counter[str] = field(default_factory=Counter)  # by what
-    changes: Counter[str] = field(default_factory=Counter)
-    rejections: Counter[str] = field(default_factory=Counter)  # by Salesforce's code  # by state
+    changes: Counter[str] = field(default_factory=Counter)  # by state
+    rejections: Counter[str] = field(default_factory=Counter)  # by Salesforce's code
     held: Counter[str] = field(default_factory=Counter)  # by group; of a run that only shows, what would be
     foresight: Foresight = field(default_factory=Foresight)  # of a run that only shows
 
