@@ -9,8 +9,11 @@ from __future__ import annotations
 import gc
 import logging
 import os
+import queue
 import signal
 import socket
+import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
@@ -44,6 +47,8 @@ if TYPE_CHECKING:
 
 OVERLAP = 1.0
 """Seconds that the old worker goes on beside a new one, which needs half of one to import its modules."""
+LOOKS_EVERY = 1.0
+"""Seconds after which a signal is handled at the latest."""
 LAST_ANSWERS = 25
 """Seconds a worker has for the requests it has begun: more than any commit may take."""
 
@@ -78,10 +83,40 @@ def check(settings: Settings) -> None:
     open_store(settings.store.path).close()
 
 
+class _Interrupt(threading.Event):
+    """What the parent waits for, set by signal handlers, which run between any two steps of what they interrupt.
+
+    Event's own `set` then waits for ever for a lock that the interrupted `wait` holds; and a signal that arrives just
+    before a wait begins is only handled once that ends, so it ends now and then. A SimpleQueue may be put to anywhere.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._is_set = False
+        self._calls: queue.SimpleQueue[None] = queue.SimpleQueue()
+
+    def is_set(self) -> bool:
+        return self._is_set
+
+    def set(self) -> None:
+        self._is_set = True
+        self._calls.put(None)
+
+    def clear(self) -> None:
+        self._is_set = False
+
+    def wait(self, timeout: float | None = None) -> bool:
+        while not self._is_set and timeout is None:
+            with suppress(queue.Empty):
+                self._calls.get(timeout=LOOKS_EVERY)
+        return self._is_set
+
+
 class Server(MPServer):
     """Granian on a socket that exists already, with a reload that cannot end it.
 
-    `_init_shared_socket` and `_reload` are granian's private methods: its version is pinned, and a test covers each.
+    `_init_shared_socket`, `_reload` and `main_loop_interrupt` are granian's own: its version is pinned, and tests cover
+    each.
     """
 
     def __init__(self, listener: socket.socket, settings: Settings, config_path: Path | None) -> None:
@@ -103,6 +138,7 @@ class Server(MPServer):
             respawn_interval=OVERLAP,
             workers_kill_timeout=LAST_ANSWERS,
         )
+        self.main_loop_interrupt = _Interrupt()
         self._listener = listener
         self._config_path = config_path
         self.loader = Loader(settings, os.getpid(), listener.fileno(), watchdog_seconds() / 3)
